@@ -1,0 +1,204 @@
+//! Why an image was not accepted: one variant for each reason, with both compared values.
+
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+
+use crate::digest::Digest;
+use crate::evidence::{Need, Outcome};
+use crate::key::Fingerprint;
+use crate::text::excerpt;
+
+/// A reason. Its code is stable, for programs; its text is for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The text asked about is not an image reference.
+    #[error("{what}")]
+    Reference {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// No policy has a say about this image.
+    #[error("no policy matches {repository}: an image that no policy matches is rejected")]
+    NoPolicy {
+        /// The repository asked about.
+        repository: String,
+    },
+    /// The registry says that there is no such image.
+    #[error("{image} does not exist, says its registry")]
+    ImageAbsent {
+        /// The image asked about.
+        image: String,
+    },
+    /// There is no signature image under the tag that would hold it.
+    #[error("not signed: there is no {tag}")]
+    NotSigned {
+        /// The tag that was looked for.
+        tag: String,
+    },
+    /// The signature image cannot be read.
+    #[error("{what}")]
+    SignatureImage {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The signature image has no layers.
+    #[error("not signed: {tag} holds no signature")]
+    NoSignatures {
+        /// The tag.
+        tag: String,
+    },
+    /// A layer of the signature image cannot be used.
+    #[error("signature {number}: {what}")]
+    SignatureDefect {
+        /// The layer's place, counted from 1.
+        number: usize,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The payload that was fetched does not have the digest that the signature image names.
+    #[error("signature {number}: payload {want} has digest {got}")]
+    PayloadDigest {
+        /// The layer's place, counted from 1.
+        number: usize,
+        /// The digest in the signature image.
+        want: Digest,
+        /// The digest of the bytes that came.
+        got: Digest,
+    },
+    /// Signatures that this key did not make.
+    #[error("{count} of {total} signatures are not by key {key}")]
+    OtherKey {
+        /// How many.
+        count: usize,
+        /// Out of how many.
+        total: usize,
+        /// The pinned key.
+        key: Fingerprint,
+    },
+    /// Signed by the key, but what was signed is not a payload.
+    #[error("signature {number}: signed by this key, but {what}")]
+    Payload {
+        /// The layer's place, counted from 1.
+        number: usize,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Signed by the key, for another digest.
+    #[error("signature {number}: made for {signed}, not for {asked}")]
+    WrongDigest {
+        /// The layer's place, counted from 1.
+        number: usize,
+        /// The digest in the payload.
+        signed: Digest,
+        /// The digest asked about.
+        asked: Digest,
+    },
+    /// Signed by the key, for another repository or tag.
+    #[error("signature {number}: made for {signed:?}, not for {asked:?} (identity: {rule})")]
+    WrongIdentity {
+        /// The layer's place, counted from 1.
+        number: usize,
+        /// The identity in the payload.
+        signed: String,
+        /// The image asked about.
+        asked: String,
+        /// The rule of the policy.
+        rule: &'static str,
+    },
+    /// Signed by the key, without an annotation that the policy asks for.
+    #[error("signature {number}: annotation {name:?} is {}, expected {want:?}", .got.as_deref().unwrap_or("missing"))]
+    Annotation {
+        /// The layer's place, counted from 1.
+        number: usize,
+        /// The annotation's name.
+        name: String,
+        /// The value that the policy asks for.
+        want: String,
+        /// The value that was signed, if any.
+        got: Option<String>,
+    },
+    /// Fewer different keys than the policy asks for.
+    #[error("{got} of {need} required signers have signed")]
+    Threshold {
+        /// Different keys that signed.
+        got: usize,
+        /// Different keys required.
+        need: usize,
+    },
+    /// More of something than one decision looks at. That is not the same as unsigned.
+    #[error("budget reached: {got} {what}, at most {limit} are looked at")]
+    Budget {
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+        /// How much there is, or was when the decision stopped.
+        got: u64,
+    },
+    /// Evidence that could not be had.
+    #[error("{need}: {reason}")]
+    Unfetched {
+        /// The need.
+        need: String,
+        /// What happened.
+        reason: String,
+    },
+    /// More reasons of the same kind than are listed.
+    #[error("and {count} more")]
+    More {
+        /// How many.
+        count: usize,
+    },
+}
+
+impl Reason {
+    /// Stable, for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Reference { .. } => "reference",
+            Self::NoPolicy { .. } => "no-policy",
+            Self::ImageAbsent { .. } => "image-absent",
+            Self::NotSigned { .. } => "not-signed",
+            Self::SignatureImage { .. } => "signature-image",
+            Self::NoSignatures { .. } => "no-signatures",
+            Self::SignatureDefect { .. } => "signature-defect",
+            Self::PayloadDigest { .. } => "payload-digest",
+            Self::OtherKey { .. } => "other-key",
+            Self::Payload { .. } => "payload",
+            Self::WrongDigest { .. } => "wrong-digest",
+            Self::WrongIdentity { .. } => "wrong-identity",
+            Self::Annotation { .. } => "annotation",
+            Self::Threshold { .. } => "threshold",
+            Self::Budget { .. } => "budget",
+            Self::Unfetched { .. } => "unfetched",
+            Self::More { .. } => "more",
+        }
+    }
+
+    /// Whether the reason is that something could not be known, so that another try may end differently.
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self, Self::Budget { .. } | Self::Unfetched { .. })
+    }
+
+    /// The reason that an outcome other than bytes gives.
+    pub(super) fn unfetched(need: &Need, outcome: &Outcome) -> Self {
+        let reason = match outcome {
+            Outcome::TooLarge { got } => {
+                return Self::Budget { what: "octets of a document", limit: need.limit, got: *got };
+            }
+            Outcome::Failed { reason } => excerpt(reason),
+            Outcome::Absent => "the registry says it does not exist".to_owned(),
+            Outcome::Found { .. } | Outcome::Digest(_) => "evidence of another kind than was asked for".to_owned(),
+        };
+        Self::Unfetched { need: need.id(), reason }
+    }
+}
+
+impl Serialize for Reason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Reason", 2)?;
+        fields.serialize_field("code", self.code())?;
+        fields.serialize_field("message", &self.to_string())?;
+        fields.end()
+    }
+}

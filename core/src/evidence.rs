@@ -1,0 +1,151 @@
+//! Needs and evidence: what a decision asks for, and what came of it.
+//!
+//! Evidence is believed only as far as it carries its own proof: bytes that have the digest they were asked by, and
+//! signatures by pinned keys. Everything else (a tag's digest, an absence, a list) can only withhold an accept.
+
+use std::collections::BTreeMap;
+
+use crate::digest::Digest;
+use crate::limits::{MAX_EVIDENCE_BYTES, MAX_MANIFEST_BYTES};
+use crate::reference::Repository;
+
+/// Something to fetch: one request to one registry.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Need {
+    /// What kind of thing.
+    pub kind: NeedKind,
+    /// Where.
+    pub repository: Repository,
+    /// A tag or a digest.
+    pub reference: String,
+    /// Octets after which the host stops reading.
+    pub limit: u64,
+}
+
+/// The kinds of need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NeedKind {
+    /// The digest that a tag points to.
+    Resolve,
+    /// A manifest or index by tag or digest.
+    Manifest,
+    /// The referrers of a digest.
+    Referrers,
+    /// A blob by digest.
+    Blob,
+}
+
+impl Need {
+    /// The digest behind a tag, as a registry claims it.
+    pub fn resolve(repository: &Repository, tag: &str) -> Self {
+        Self {
+            kind: NeedKind::Resolve,
+            repository: repository.clone(),
+            reference: tag.to_owned(),
+            limit: MAX_MANIFEST_BYTES,
+        }
+    }
+
+    /// The manifest behind a tag.
+    pub fn manifest(repository: &Repository, reference: &str) -> Self {
+        Self {
+            kind: NeedKind::Manifest,
+            repository: repository.clone(),
+            reference: reference.to_owned(),
+            limit: MAX_MANIFEST_BYTES,
+        }
+    }
+
+    /// What refers to this digest.
+    pub fn referrers(repository: &Repository, digest: &Digest) -> Self {
+        Self {
+            kind: NeedKind::Referrers,
+            repository: repository.clone(),
+            reference: digest.to_string(),
+            limit: MAX_MANIFEST_BYTES,
+        }
+    }
+
+    /// A blob of at most `limit` octets.
+    pub fn blob(repository: &Repository, digest: &Digest, limit: u64) -> Self {
+        Self { kind: NeedKind::Blob, repository: repository.clone(), reference: digest.to_string(), limit }
+    }
+
+    /// The name by which evidence answers this need: readable, and unique within a decision.
+    pub fn id(&self) -> String {
+        let separator = if self.reference.contains(':') { '@' } else { ':' };
+        format!("{} {}{separator}{}", self.kind.name(), self.repository, self.reference)
+    }
+}
+
+impl NeedKind {
+    /// The word in a need's id.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Resolve => "resolve",
+            Self::Manifest => "manifest",
+            Self::Referrers => "referrers",
+            Self::Blob => "blob",
+        }
+    }
+}
+
+/// What came of a need. What could not be fetched is evidence too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Bytes, unchecked.
+    Found {
+        /// The bytes as they came.
+        bytes: Vec<u8>,
+        /// The `Content-Type` that came with them, if any.
+        media_type: Option<String>,
+    },
+    /// A digest, as the registry claims it.
+    Digest(String),
+    /// The registry said that there is no such thing.
+    Absent,
+    /// More octets than the need allows.
+    TooLarge {
+        /// Octets announced or read.
+        got: u64,
+    },
+    /// Nothing usable came.
+    Failed {
+        /// For people: which registry, what happened.
+        reason: String,
+    },
+}
+
+/// Everything that was fetched for one decision, by the id of the need.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence {
+    outcomes: BTreeMap<String, Outcome>,
+    bytes: u64,
+}
+
+impl Evidence {
+    /// Adds what came of a need. The first answer to a need stands: a second one cannot change a decision half way.
+    pub fn insert(&mut self, need: String, outcome: Outcome) {
+        if let std::collections::btree_map::Entry::Vacant(place) = self.outcomes.entry(need) {
+            if let Outcome::Found { bytes, .. } = &outcome {
+                self.bytes = self.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+            }
+            place.insert(outcome);
+        }
+    }
+
+    /// What came of this need, if anybody has tried.
+    pub fn get(&self, need: &Need) -> Option<&Outcome> {
+        self.outcomes.get(&need.id())
+    }
+
+    /// Octets of all bytes here.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether the evidence is more than one decision may have ([`MAX_EVIDENCE_BYTES`]).
+    pub fn is_over_budget(&self) -> bool {
+        self.bytes > MAX_EVIDENCE_BYTES
+    }
+}

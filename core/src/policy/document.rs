@@ -1,0 +1,252 @@
+//! One policy document (docs/policy.md): its types as they stand in YAML, and the policy made from them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::requirement::Requirement;
+use crate::glob::Pattern;
+use crate::key::{Fingerprint, PublicKey};
+use crate::limits::{MAX_ANNOTATIONS, MAX_SIGNERS};
+use crate::reference::Repository;
+use crate::yaml::{Document, YamlError};
+
+/// `apiVersion` of the documents that this version reads.
+pub(super) const API_VERSION: &str = "bulla.dev/v1alpha1";
+/// `kind` of a policy document.
+pub(super) const KIND: &str = "ImagePolicy";
+
+/// A policy that was checked: every reference inside it is resolved, every key parsed.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// `metadata.name`.
+    pub name: String,
+    /// The name of the document that it came from.
+    pub document: String,
+    /// What happens to an image that does not satisfy it.
+    pub mode: Mode,
+    images: Images,
+    namespaces: Vec<String>,
+    /// The signers by name.
+    pub signers: BTreeMap<String, Signer>,
+    /// Which of them must have signed.
+    pub require: Requirement,
+}
+
+/// What happens to an image that does not satisfy a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// It is refused.
+    #[default]
+    Enforce,
+    /// It is admitted, and whoever asked is warned.
+    Warn,
+    /// It is admitted, and the record says so.
+    Audit,
+}
+
+#[derive(Debug, Clone)]
+enum Images {
+    Every,
+    Patterns { images: Vec<Pattern>, except: Vec<Pattern> },
+}
+
+/// Somebody whose signature counts: a pinned key, and what must hold for what it signed.
+#[derive(Debug, Clone)]
+pub struct Signer {
+    /// The pinned key.
+    pub key: PublicKey,
+    /// How the signed identity is compared with the image asked about.
+    pub identity: IdentityRule,
+    /// Annotations that must have been signed with exactly these values.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// How the identity in a signature is compared with the image reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum IdentityRule {
+    /// The same repository; a tag in the signature is ignored.
+    #[default]
+    Repository,
+    /// The same repository and, when the image is asked for by tag, the same tag.
+    Exact,
+    /// Not compared: a signature made for one repository counts in every other. Cosign itself compares nothing.
+    AnyUnsafe,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Envelope {
+    api_version: String,
+    kind: String,
+    metadata: Metadata,
+    spec: Spec,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    name: String,
+    // What Kubernetes keeps beside the name is allowed and not looked at.
+    #[serde(default)]
+    #[allow(dead_code)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    #[allow(dead_code)]
+    annotations: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Spec {
+    #[serde(default)]
+    mode: Mode,
+    #[serde(rename = "match")]
+    matches: Match,
+    signers: BTreeMap<String, SignerDocument>,
+    require: Requirement,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Match {
+    #[serde(default)]
+    images: Vec<String>,
+    #[serde(default)]
+    except: Vec<String>,
+    #[serde(default)]
+    every_image: bool,
+    #[serde(default)]
+    namespaces: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignerDocument {
+    cosign: CosignSigner,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CosignSigner {
+    public_key: String,
+    #[serde(default)]
+    fingerprint: Option<Fingerprint>,
+    #[serde(default)]
+    identity: IdentityRule,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+impl Policy {
+    /// Makes a policy from a document that was read.
+    ///
+    /// # Errors
+    /// [`YamlError`] at the first value that is wrong.
+    pub(super) fn from_document(name_of_document: &str, document: &Document) -> Result<Self, YamlError> {
+        // Said before the shape is checked: a document of another kind should hear that, not of its unknown fields.
+        for (path, want) in [("apiVersion", API_VERSION), ("kind", KIND)] {
+            let got = document.value().get(path).and_then(|value| value.as_str());
+            if got != Some(want) {
+                let got = got.map_or("missing".to_owned(), |got| format!("{:?}", crate::text::excerpt(got)));
+                return Err(document.error(path, format!("{path} is {got}, expected {want:?}")));
+            }
+        }
+        let envelope: Envelope = document.shape()?;
+        debug_assert!(envelope.api_version == API_VERSION && envelope.kind == KIND);
+        let spec = envelope.spec;
+        let name = envelope.metadata.name;
+        if name.is_empty() || name.len() > 253 || name.chars().any(char::is_control) {
+            return Err(document.error("metadata.name", "a name has 1 to 253 characters"));
+        }
+        let images = read_match(&spec.matches, document)?;
+        if spec.signers.len() > MAX_SIGNERS {
+            return Err(document.error("spec.signers", format!("more than {MAX_SIGNERS} signers")));
+        }
+        let signers = spec
+            .signers
+            .into_iter()
+            .map(|(signer, source)| {
+                let path = format!("spec.signers.{signer}.cosign");
+                read_signer(source.cosign, &path, document).map(|read| (signer, read))
+            })
+            .collect::<Result<BTreeMap<_, _>, _>>()?;
+        spec.require.check(&signers).map_err(|message| document.error("spec.require", message))?;
+        Ok(Self {
+            name,
+            document: name_of_document.to_owned(),
+            mode: spec.mode,
+            images,
+            namespaces: spec.matches.namespaces,
+            signers,
+            require: spec.require,
+        })
+    }
+
+    /// Whether this policy has a say about images of this repository in this namespace. A question without a namespace
+    /// (a pull, a command line) is matched by every policy that matches the repository: leaving it out loosens nothing.
+    pub fn matches(&self, repository: &Repository, namespace: Option<&str>) -> bool {
+        let images = match &self.images {
+            Images::Every => true,
+            Images::Patterns { images, except } => {
+                images.iter().any(|pattern| pattern.matches(repository))
+                    && !except.iter().any(|pattern| pattern.matches(repository))
+            }
+        };
+        let namespaces = self.namespaces.is_empty()
+            || namespace.is_none_or(|namespace| self.namespaces.iter().any(|wanted| wanted == namespace));
+        images && namespaces
+    }
+
+    /// The registries that this policy names in its patterns; none for `everyImage`.
+    pub fn registries(&self) -> impl Iterator<Item = &str> {
+        match &self.images {
+            Images::Every => [].iter(),
+            Images::Patterns { images, .. } => images.iter(),
+        }
+        .map(Pattern::registry)
+    }
+}
+
+fn read_match(matches: &Match, document: &Document) -> Result<Images, YamlError> {
+    let patterns = |list: &[String], field: &str| {
+        list.iter()
+            .enumerate()
+            .map(|(index, text)| {
+                let path = format!("spec.match.{field}[{index}]");
+                Pattern::parse(text).map_err(|error| document.error(&path, error.to_string()))
+            })
+            .collect::<Result<Vec<_>, _>>()
+    };
+    match (matches.every_image, matches.images.is_empty()) {
+        (true, true) if matches.except.is_empty() => Ok(Images::Every),
+        (true, _) => Err(document.error("spec.match", "everyImage stands alone: leave images and except out")),
+        (false, true) => {
+            Err(document
+                .error("spec.match", "it matches no image: list patterns under images, or say everyImage: true"))
+        }
+        (false, false) => Ok(Images::Patterns {
+            images: patterns(&matches.images, "images")?,
+            except: patterns(&matches.except, "except")?,
+        }),
+    }
+}
+
+fn read_signer(source: CosignSigner, path: &str, document: &Document) -> Result<Signer, YamlError> {
+    let key_path = format!("{path}.publicKey");
+    let key =
+        PublicKey::parse(source.public_key.as_bytes()).map_err(|error| document.error(&key_path, error.to_string()))?;
+    if let Some(pinned) = source.fingerprint
+        && pinned != key.fingerprint()
+    {
+        let message = format!("the key has fingerprint {}, and {pinned} is pinned", key.fingerprint());
+        return Err(document.error(&format!("{path}.fingerprint"), message));
+    }
+    if source.annotations.len() > MAX_ANNOTATIONS {
+        let message = format!("more than {MAX_ANNOTATIONS} annotations");
+        return Err(document.error(&format!("{path}.annotations"), message));
+    }
+    Ok(Signer { key, identity: source.identity, annotations: source.annotations })
+}
