@@ -1,1 +1,11 @@
-//! (skeleton)
+//! The module: operations over bulla-core behind four C functions (docs/abi.md), and a veneer over them for JavaScript.
+//!
+//! [`Module`] is the whole of it, and runs natively as well: tests hold the native run and the sandboxed one equal.
+
+mod exports;
+mod images;
+mod keys;
+mod module;
+mod reply;
+
+pub use module::Module;

@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn parameters_that_would_exhaust_memory_are_refused_before_any_work() {
         let file = br#"{"kdf":{"name":"scrypt","params":{"N":1073741824,"r":8,"p":1},"salt":"AA=="},"cipher":{"name":"nacl/secretbox","nonce":"AA=="},"ciphertext":"AA=="}"#;
-        let error = decrypt(file, b"").err().expect("refused");
+        let error = decrypt(file, b"").expect_err("refused");
         assert!(error.to_string().contains("N=1073741824"), "{error}");
     }
 }

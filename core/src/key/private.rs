@@ -96,7 +96,7 @@ impl PrivateKey {
             "RSA PRIVATE KEY" => Self::from_pkcs1(&content),
             "ENCRYPTED SIGSTORE PRIVATE KEY" | "ENCRYPTED COSIGN PRIVATE KEY" => {
                 let passphrase = passphrase.ok_or(PrivateKeyError::PassphraseNeeded)?;
-                Self::from_pkcs8(&*encrypted::decrypt(&content, passphrase)?)
+                Self::from_pkcs8(&encrypted::decrypt(&content, passphrase)?)
             }
             "PUBLIC KEY" => Err(PrivateKeyError::Public),
             _ => Err(PrivateKeyError::Label(label)),

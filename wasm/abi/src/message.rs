@@ -113,8 +113,7 @@ fn part<'a>(bytes: &'a [u8], offset: &mut usize, limit: usize) -> Result<&'a [u8
         return Err(FrameError::HeaderTooLarge { got: wanted });
     }
     let start = offset.saturating_add(4);
-    let found =
-        rest.get(..wanted).ok_or(FrameError::Truncated { offset: start, wanted, available: rest.len() })?;
+    let found = rest.get(..wanted).ok_or(FrameError::Truncated { offset: start, wanted, available: rest.len() })?;
     *offset = start.saturating_add(wanted);
     Ok(found)
 }

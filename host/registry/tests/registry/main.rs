@@ -1,0 +1,15 @@
+//! The registry client, layouts and the cache against registries made for the purpose: helpful, broken and hostile
+//! ones.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod auth;
+mod blob;
+mod fake;
+mod fetch;
+mod hostile;
+mod layout;
+mod push;
+mod redirects;
+mod referrers;
+mod sources;
+mod tls;

@@ -1,0 +1,165 @@
+//! Operations on keys: check, sign, generate, key.
+
+use bulla_abi::{ErrorBody, Message};
+use bulla_core::key::{self, Algorithm, Hash, PrivateKey, PrivateKeyError, PublicKey};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::reply::{self, Answer, Reply, error};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Check {
+    key: usize,
+    message: usize,
+    signature: usize,
+    hash: Hash,
+}
+
+pub(crate) fn check(message: &Message) -> Reply {
+    let header: Check = reply::header(message)?;
+    let key = PublicKey::parse(reply::blob(message, header.key)?).map_err(|problem| error("key-invalid", problem))?;
+    let outcome =
+        key.verify(reply::blob(message, header.message)?, reply::blob(message, header.signature)?, header.hash);
+    Answer::new(&json!({
+        "valid": outcome.is_ok(),
+        "reason": outcome.err().map(|problem| problem.to_string()),
+        "algorithm": key.algorithm(),
+        "fingerprint": key.fingerprint(),
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sign {
+    key: usize,
+    #[serde(default)]
+    passphrase: Option<usize>,
+    message: usize,
+    hash: Hash,
+}
+
+pub(crate) fn sign(message: &Message) -> Reply {
+    let header: Sign = reply::header(message)?;
+    let key = private(message, header.key, header.passphrase)?;
+    let signature = key.sign(reply::blob(message, header.message)?, header.hash).map_err(key_error)?;
+    let public = key.public();
+    Answer::with(
+        &json!({
+            "signature": 0,
+            "publicKey": 1,
+            "algorithm": public.algorithm(),
+            "fingerprint": public.fingerprint(),
+        }),
+        vec![signature, public.to_pem().into_bytes()],
+    )
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Generate {
+    algorithm: Algorithm,
+    entropy: usize,
+    #[serde(default)]
+    passphrase: Option<usize>,
+}
+
+pub(crate) fn generate(message: &Message) -> Reply {
+    let header: Generate = reply::header(message)?;
+    let entropy = reply::blob(message, header.entropy)?;
+    let (for_key, for_file) = entropy.split_at_checked(key::GENERATION_ENTROPY_BYTES).unwrap_or((entropy, &[]));
+    let key = PrivateKey::generate(header.algorithm, for_key).map_err(key_error)?;
+    let passphrase = header.passphrase.map(|index| reply::blob(message, index)).transpose()?;
+    let file = match passphrase {
+        None => key.to_pem().map_err(key_error)?,
+        Some(passphrase) => {
+            key::encrypt(&key, passphrase, for_file).map_err(|problem| error("key-invalid", problem))?
+        }
+    };
+    let public = key.public();
+    Answer::with(
+        &json!({
+            "privateKey": 0,
+            "publicKey": 1,
+            "algorithm": public.algorithm(),
+            "fingerprint": public.fingerprint(),
+        }),
+        vec![file.as_bytes().to_vec(), public.to_pem().into_bytes()],
+    )
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Key {
+    key: usize,
+    #[serde(default)]
+    passphrase: Option<usize>,
+    #[serde(default)]
+    write: Option<Write>,
+}
+
+/// How a private key is written anew.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields, tag = "form")]
+enum Write {
+    /// PKCS #8 DER, for a host that signs with its own library.
+    Pkcs8Der,
+    /// PKCS #8 PEM, not encrypted.
+    Pkcs8,
+    /// Cosign's encrypted PEM.
+    Cosign { passphrase: usize, entropy: usize },
+}
+
+/// Describes a key, public or private. A private key is only shown as its public half, unless it is to be written anew.
+pub(crate) fn key(message: &Message) -> Reply {
+    let header: Key = reply::header(message)?;
+    let file = reply::blob(message, header.key)?;
+    if header.write.is_none()
+        && let Ok(public) = PublicKey::parse(file)
+    {
+        return describe("public", &public, None);
+    }
+    let key = private(message, header.key, header.passphrase)?;
+    let written = match header.write {
+        None => None,
+        Some(Write::Pkcs8Der) => Some(key.to_pkcs8().map_err(key_error)?.to_vec()),
+        Some(Write::Pkcs8) => Some(key.to_pem().map_err(key_error)?.as_bytes().to_vec()),
+        Some(Write::Cosign { passphrase, entropy }) => {
+            let file = key::encrypt(&key, reply::blob(message, passphrase)?, reply::blob(message, entropy)?);
+            Some(file.map_err(|problem| error("key-invalid", problem))?.as_bytes().to_vec())
+        }
+    };
+    describe("private", key.public(), written)
+}
+
+fn describe(kind: &str, public: &PublicKey, written: Option<Vec<u8>>) -> Reply {
+    let mut blobs = vec![public.to_pem().into_bytes()];
+    let private_key = written.is_some().then_some(1);
+    blobs.extend(written);
+    Answer::with(
+        &json!({
+            "kind": kind,
+            "algorithm": public.algorithm(),
+            "fingerprint": public.fingerprint(),
+            "publicKey": 0,
+            "privateKey": private_key,
+        }),
+        blobs,
+    )
+}
+
+fn private(message: &Message, key: usize, passphrase: Option<usize>) -> Result<PrivateKey, ErrorBody> {
+    let passphrase = passphrase.map(|index| reply::blob(message, index)).transpose()?;
+    PrivateKey::parse(reply::blob(message, key)?, passphrase).map_err(key_error)
+}
+
+/// Codes on which a host acts: it asks for a passphrase, or signs with its own library.
+fn key_error(problem: PrivateKeyError) -> ErrorBody {
+    let code = match problem {
+        PrivateKeyError::PassphraseNeeded => "key-passphrase-needed",
+        PrivateKeyError::PassphraseWrong => "key-passphrase-wrong",
+        PrivateKeyError::RsaSigning => "key-rsa-signing",
+        _ => "key-invalid",
+    };
+    error(code, problem)
+}

@@ -1,0 +1,56 @@
+//! Requests and replies: headers as types, blobs by index, errors with a stable code.
+
+use bulla_abi::{ErrorBody, Message};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A reply before it is a message.
+pub(crate) type Reply = Result<Answer, ErrorBody>;
+
+/// The `ok` part of a reply and its blobs.
+pub(crate) struct Answer {
+    header: serde_json::Value,
+    pub(crate) blobs: Vec<Vec<u8>>,
+}
+
+impl Answer {
+    /// An answer with this header and no blobs.
+    pub(crate) fn new(header: &impl Serialize) -> Reply {
+        Self::with(header, Vec::new())
+    }
+
+    /// An answer with this header and these blobs.
+    pub(crate) fn with(header: &impl Serialize, blobs: Vec<Vec<u8>>) -> Reply {
+        let header = serde_json::to_value(header).map_err(|e| error("internal", format!("the answer: {e}")))?;
+        Ok(Self { header, blobs })
+    }
+}
+
+/// The bytes of a reply.
+pub(crate) fn encode(reply: Reply) -> Vec<u8> {
+    let message = match reply {
+        Ok(answer) => Message::new(&serde_json::json!({ "ok": answer.header }))
+            .map(|message| Message { blobs: answer.blobs, ..message }),
+        Err(body) => Message::new(&serde_json::json!({ "error": body })),
+    };
+    // Neither can fail: headers are JSON values, and blobs come from memory of at most 4 GiB.
+    message.ok().and_then(|message| message.encode().ok()).unwrap_or_default()
+}
+
+/// An error with a stable code.
+pub(crate) fn error(code: &str, message: impl ToString) -> ErrorBody {
+    ErrorBody { code: code.to_owned(), message: message.to_string(), details: Vec::new() }
+}
+
+/// The header of a request as the type that the operation takes.
+pub(crate) fn header<T: DeserializeOwned>(message: &Message) -> Result<T, ErrorBody> {
+    bulla_core::json::parse_as(&message.header, bulla_abi::MAX_HEADER_BYTES)
+        .map_err(|problem| error("message-invalid", format!("header: {problem}")))
+}
+
+/// The blob that a header names.
+pub(crate) fn blob(message: &Message, index: usize) -> Result<&[u8], ErrorBody> {
+    message.blobs.get(index).map(Vec::as_slice).ok_or_else(|| {
+        error("message-invalid", format!("the header names blob {index}, and there are {}", message.blobs.len()))
+    })
+}

@@ -1,0 +1,146 @@
+//! `cargo xtask peers`: the real programs that tests run against, at pinned versions.
+
+mod install;
+
+use crate::workspace;
+use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
+use std::fmt;
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Every peer and its version: the only place that names them.
+#[rustfmt::skip] // A table is read by its columns.
+pub(crate) const PEERS: [Peer; 8] = [
+    peer("docker-registry", "2.8.2",  Tier::A, Source::Apt("docker-registry")),
+    peer("skopeo",          "1.9.3",  Tier::A, Source::Apt("skopeo")),
+    peer("umoci",           "0.4.7",  Tier::A, Source::Apt("umoci")),
+    // Both generations are in use: 2.6 writes signatures as tags, 3.1 writes bundles as referrers.
+    peer("cosign-2.6",      "2.6.5",  Tier::A, Source::Go("github.com/sigstore/cosign/v2/cmd/cosign")),
+    peer("cosign-3.1",      "3.1.3",  Tier::A, Source::Go("github.com/sigstore/cosign/v3/cmd/cosign")),
+    peer("python-wasmtime", "50.0.1", Tier::A, Source::Pip("wasmtime")),
+    peer("node",            "20",     Tier::A, Source::Apt("nodejs")),
+    peer("chromium",        "156",    Tier::B, Source::Apt("chromium")),
+];
+
+const fn peer(name: &'static str, version: &'static str, tier: Tier, source: Source) -> Peer {
+    Peer { name, version, tier, source }
+}
+
+/// A program that tests run against.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    /// Its file name in the folder that tests get as `BULLA_PEERS`.
+    pub(crate) name: &'static str,
+    /// The version that tests were written for. Exact for what is built here; what Debian ships moves with its
+    /// security updates, so there a newer one is used, and shown.
+    pub(crate) version: &'static str,
+    pub(crate) tier: Tier,
+    pub(crate) source: Source,
+}
+
+/// How much a run with peers wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tier {
+    /// What `cargo xtask test --require-peers` needs
+    A,
+    /// Larger programs, for the page's tests
+    B,
+}
+
+/// Where a peer comes from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// A Debian package; a program of that name on `PATH` will do.
+    Apt(&'static str),
+    /// A Go program, built here at exactly the pinned version.
+    Go(&'static str),
+    /// A Python package in an environment of its own; the program is that environment's Python.
+    Pip(&'static str),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Only this tier; the default is tier A
+    #[arg(long, default_value = "a")]
+    tier: Tier,
+    /// Show what is there, and install nothing
+    #[arg(long)]
+    list: bool,
+    /// Only peers of these names
+    names: Vec<String>,
+}
+
+/// What is known of a peer after looking, or after installing.
+enum State {
+    Present(String),
+    Installed(String),
+    Failed(anyhow::Error),
+}
+
+/// Installs peers, prints one line each, and links them into [`bin`]. Exit code 1 when one is missing at the end.
+///
+/// # Errors
+/// When a name is unknown, or the peers' folder cannot be written.
+pub(crate) fn peers(options: &Options) -> Result<ExitCode> {
+    if let Some(unknown) = options.names.iter().find(|name| PEERS.iter().all(|peer| peer.name != **name)) {
+        let known: Vec<&str> = PEERS.iter().map(|peer| peer.name).collect();
+        bail!("no peer is called `{unknown}`; there are {}", known.join(", "));
+    }
+    let wanted: Vec<&Peer> = PEERS
+        .iter()
+        .filter(|peer| match options.names.as_slice() {
+            [] => peer.tier == options.tier,
+            names => names.iter().any(|name| name == peer.name),
+        })
+        .collect();
+    fs::create_dir_all(bin()).with_context(|| format!("cannot make {}", bin().display()))?;
+
+    // Packages in one go: apt-get takes seconds to start and locks out a second one.
+    let packages = if options.list { Ok(Vec::new()) } else { install::packages(&wanted) };
+    let packages = packages.unwrap_or_else(|error| {
+        eprintln!("  {error:#}");
+        Vec::new()
+    });
+    let mut missing = 0;
+    for peer in wanted {
+        let state = match (install::present(peer), options.list) {
+            (Ok(version), _) if packages.contains(&peer.name) => State::Installed(version),
+            (Ok(version), _) => State::Present(version),
+            (Err(error), true) => State::Failed(error),
+            (Err(_), false) => match install::install(peer) {
+                Ok(version) => State::Installed(version),
+                Err(error) => State::Failed(error),
+            },
+        };
+        println!("{:<16} {:<8} {state}", peer.name, peer.version);
+        if let State::Failed(error) = &state {
+            missing += 1;
+            format!("{error:#}").lines().skip(1).for_each(|line| eprintln!("  {line}"));
+        }
+    }
+    if missing == 0 {
+        println!("peers are in {}", bin().display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let what_now = if options.list { "`cargo xtask peers` installs them" } else { "tests that need them are skipped" };
+    println!("{missing} missing; {what_now}");
+    Ok(ExitCode::FAILURE)
+}
+
+/// The folder where tests find peers by name; the value of `BULLA_PEERS`.
+pub(crate) fn bin() -> PathBuf {
+    workspace::root().join("target/peers/bin")
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Present(version) => write!(f, "present    {version}"),
+            Self::Installed(version) => write!(f, "installed  {version}"),
+            // One line for one peer; further lines of the reason are printed apart.
+            Self::Failed(error) => write!(f, "failed     {}", format!("{error:#}").lines().next().unwrap_or_default()),
+        }
+    }
+}
