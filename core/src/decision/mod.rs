@@ -62,6 +62,7 @@ pub fn decide(policies: &PolicySet, question: &Question, evidence: &Evidence, ch
         // Nothing is fetched for an image that no policy speaks about: its registry is named by nobody we trust.
         return findings.reject(Reason::NoPolicy { repository: repository.to_string() });
     }
+    findings.enforced = matching.iter().any(|policy| decides(policy.mode));
     if evidence.is_over_budget() {
         let reason = Reason::Budget { what: "octets of evidence", limit: MAX_EVIDENCE_BYTES, got: evidence.bytes() };
         return findings.unknown(reason);

@@ -83,6 +83,8 @@ pub struct Findings {
     pub pinned: Option<String>,
     /// One line for people.
     pub summary: String,
+    /// Whether a matching policy enforces. Where none does, nothing but an accept is still only a warning.
+    pub enforced: bool,
     /// What each matching policy says.
     pub policies: Vec<PolicyResult>,
     /// Reasons that do not belong to one policy.
@@ -185,6 +187,7 @@ impl Findings {
             digest: None,
             pinned: None,
             summary: String::new(),
+            enforced: true,
             policies: Vec::new(),
             reasons: Vec::new(),
             warnings: Vec::new(),

@@ -58,9 +58,17 @@ pub struct ImageVerdict {
     pub pinned: Option<String>,
     /// One line for people.
     pub summary: String,
+    /// Whether a matching policy enforces; if none does, this verdict only warns.
+    #[serde(default = "yes")]
+    pub enforced: bool,
     /// What policies in mode `warn` have to say.
     #[serde(default)]
     pub warnings: Vec<String>,
+}
+
+/// A verdict that does not say so enforces.
+const fn yes() -> bool {
+    true
 }
 
 /// Makes the response. An image without a verdict denies: silence is not consent.
@@ -100,6 +108,9 @@ fn judge(review: &Review, images: &Images, verdicts: &[ImageVerdict], settings: 
                 if let (Some(digest), Some(pinned)) = (&verdict.digest, &verdict.pinned) {
                     pins.insert(image, (uses, digest, pinned));
                 }
+            }
+            ("reject" | "unknown", _) if !verdict.enforced => {
+                warnings.push(format!("{image}: admitted although {}", verdict.summary));
             }
             ("unknown", WhenUnknown::WarnUnsafe) => {
                 warnings.push(format!("{image}: admitted although {}", verdict.summary));
@@ -213,6 +224,7 @@ mod tests {
             digest: Some(HEX.to_owned()),
             pinned: Some(format!("{image}@{HEX}")),
             summary: format!("{outcome}: because"),
+            enforced: true,
             warnings: Vec::new(),
         }
     }
@@ -295,6 +307,17 @@ mod tests {
         let response = respond(&review, &[a, verdict("host.example/b:1", "unknown")], lenient);
         assert_eq!(response["response"]["allowed"], json!(true));
         assert!(response["response"]["warnings"][0].as_str().expect("a warning").contains("although unknown"));
+    }
+
+    #[test]
+    fn where_no_policy_enforces_nothing_is_refused_and_everything_is_said() {
+        let pod = json!({"spec": {"containers": [{"image": "host.example/a:1"}]}});
+        let review = review("", "Pod", "CREATE", pod, Value::Null);
+        let unknown = ImageVerdict { enforced: false, ..verdict("host.example/a:1", "unknown") };
+        let response = respond(&review, &[unknown], SETTINGS);
+        assert_eq!(response["response"]["allowed"], json!(true));
+        assert!(response["response"]["warnings"][0].as_str().expect("a warning").contains("although unknown"));
+        assert!(response["response"].get("patch").is_none());
     }
 
     #[test]

@@ -1,0 +1,8 @@
+//! Real peers, both directions: cosign 2.6 and 3.1, Debian's docker-registry, skopeo, umoci, curl (docs/interop.md).
+//!
+//! Everything talks to loopback. A test that misses its peer says so and is named at the end of the run.
+
+mod admission;
+mod cosign;
+mod damage;
+mod proxy;
