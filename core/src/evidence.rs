@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::digest::Digest;
-use crate::limits::{MAX_EVIDENCE_BYTES, MAX_MANIFEST_BYTES};
+use crate::limits::{MAX_EVIDENCE_BYTES, MAX_MANIFEST_BYTES, MAX_SIGNATURE_MANIFEST_BYTES};
 use crate::reference::Repository;
 
 /// Something to fetch: one request to one registry.
@@ -46,7 +46,7 @@ impl Need {
         }
     }
 
-    /// The manifest behind a tag.
+    /// A manifest by tag or digest.
     pub fn manifest(repository: &Repository, reference: &str) -> Self {
         Self {
             kind: NeedKind::Manifest,
@@ -54,6 +54,11 @@ impl Need {
             reference: reference.to_owned(),
             limit: MAX_MANIFEST_BYTES,
         }
+    }
+
+    /// The signature image under a tag.
+    pub fn signature_image(repository: &Repository, tag: &str) -> Self {
+        Self { limit: MAX_SIGNATURE_MANIFEST_BYTES, ..Self::manifest(repository, tag) }
     }
 
     /// What refers to this digest.

@@ -3,10 +3,13 @@
 //! Duplicate keys are refused, because two readers that pick different ones disagree about what was signed. Depth and
 //! size are limited before anything is allocated for them.
 
+use core::cell::Cell;
+
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use crate::limits::MAX_DEPTH;
+use crate::limits::{MAX_DEPTH, MAX_JSON_VALUES};
+use crate::text::excerpt;
 
 /// Why bytes are not the JSON document they should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,8 +45,10 @@ pub fn parse(bytes: &[u8], limit: usize) -> Result<Value, JsonError> {
         return Err(JsonError::TooLarge { got: bytes.len(), limit });
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { depth: 0 }.deserialize(&mut reader).map_err(|error| JsonError::Syntax(error.to_string()))?;
-    reader.end().map_err(|error| JsonError::Syntax(error.to_string()))?;
+    let syntax = |error: serde_json::Error| JsonError::Syntax(excerpt(&error.to_string()));
+    let values = Cell::new(0);
+    let value = Strict { depth: 0, values: &values }.deserialize(&mut reader).map_err(syntax)?;
+    reader.end().map_err(syntax)?;
     Ok(value)
 }
 
@@ -60,25 +65,49 @@ pub fn parse_as<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, Js
 /// # Errors
 /// [`JsonError::Shape`] with the path to the value that does not fit.
 pub fn shape<T: DeserializeOwned>(value: Value) -> Result<T, JsonError> {
-    serde_path_to_error::deserialize(value)
-        .map_err(|error| JsonError::Shape { path: error.path().to_string(), message: error.inner().to_string() })
+    serde_path_to_error::deserialize(value).map_err(|error| JsonError::Shape {
+        path: excerpt(&error.path().to_string()),
+        message: excerpt(&error.inner().to_string()),
+    })
 }
 
-struct Strict {
+/// Refuses a document in which something else than an object stands at one of these JSON pointers. Derived readers take
+/// a list for a structure, member by member; no other reader of these formats does.
+///
+/// # Errors
+/// [`JsonError::Shape`] at the first of them that is there and no object.
+pub fn check_objects(document: &Value, pointers: &[&str]) -> Result<(), JsonError> {
+    match pointers.iter().find(|pointer| document.pointer(pointer).is_some_and(|value| !value.is_object())) {
+        None => Ok(()),
+        Some(pointer) => {
+            let path = if pointer.is_empty() { ".".to_owned() } else { excerpt(pointer) };
+            Err(JsonError::Shape { path, message: "expected an object".to_owned() })
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Strict<'c> {
     depth: usize,
+    values: &'c Cell<usize>,
 }
 
-impl Strict {
+impl Strict<'_> {
     fn deeper<E: serde::de::Error>(&self) -> Result<Self, E> {
         let depth = self.depth.saturating_add(1);
         if depth > MAX_DEPTH {
             return Err(E::custom(format_args!("nested deeper than {MAX_DEPTH} levels")));
         }
-        Ok(Self { depth })
+        let values = self.values.get().saturating_add(1);
+        self.values.set(values);
+        if values > MAX_JSON_VALUES {
+            return Err(E::custom(format_args!("more than {MAX_JSON_VALUES} values")));
+        }
+        Ok(Self { depth, values: self.values })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -86,7 +115,7 @@ impl<'de> DeserializeSeed<'de> for Strict {
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -134,7 +163,7 @@ impl<'de> Visitor<'de> for Strict {
         while let Some(name) = map.next_key::<String>()? {
             let value = map.next_value_seed(self.deeper()?)?;
             if members.insert(name.clone(), value).is_some() {
-                return Err(A::Error::custom(format_args!("duplicate key {name:?}")));
+                return Err(A::Error::custom(format_args!("duplicate key {:?}", excerpt(&name))));
             }
         }
         Ok(Value::Object(members))
@@ -164,6 +193,16 @@ mod tests {
         assert!(parse(nested(64).as_bytes(), 1 << 20).is_ok());
         assert!(syntax(&nested(66)).contains("nested deeper"));
         assert!(!syntax(&nested(100_000)).is_empty());
+    }
+
+    #[test]
+    fn values_have_a_limit_and_hostile_names_are_tamed() {
+        let wide = format!("[{}0]", "0,".repeat(200_000));
+        assert!(syntax(&wide).contains("more than 200000 values"));
+        let text = r#"{"\u001b[2J":1,"\u001b[2J":2}"#;
+        assert!(!syntax(text).contains('\u{1b}'));
+        let long = format!("{{\"{0}\":1,\"{0}\":2}}", "x".repeat(100_000));
+        assert!(syntax(&long).len() < 300);
     }
 
     #[test]

@@ -94,6 +94,11 @@ impl Manifest {
     pub fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Self, ManifestError> {
         let limit = usize::try_from(MAX_MANIFEST_BYTES).unwrap_or(usize::MAX);
         let document = json::parse(bytes, limit)?;
+        json::check_objects(&document, &["", "/config", "/subject"])?;
+        let lists = ["layers", "manifests"].into_iter().filter_map(|name| document.get(name)?.as_array());
+        for descriptor in lists.flatten() {
+            json::check_objects(descriptor, &[""])?;
+        }
         let has = |name: &str| document.get(name).is_some();
         if has("manifests") && (has("layers") || has("config")) {
             return Err(ManifestError::Ambiguous);

@@ -57,12 +57,13 @@ impl Repository {
     fn read(name: &str) -> Result<Self, String> {
         // distribution/reference, splitDockerDomain: the first component is a host if it looks like one.
         let (host, path) = match name.split_once('/') {
-            Some((first, rest))
-                if first.contains(['.', ':'])
-                    || first == "localhost"
-                    || first.chars().any(|c| c.is_ascii_uppercase()) =>
-            {
-                (first, rest)
+            Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (first, rest),
+            // Runtimes take it for a host; in lower case it would read as a name on Docker Hub. Nobody means either.
+            Some((first, _)) if first.bytes().any(|b| b.is_ascii_uppercase()) => {
+                return Err(format!(
+                    "{:?} is neither a host, which has a dot or a port, nor lower case",
+                    excerpt(first)
+                ));
             }
             _ => (DOCKER_HUB, name),
         };
@@ -76,6 +77,9 @@ impl Repository {
             return Err(format!("host {host:?} is Docker Hub in upper case, which runtimes read in different ways"));
         }
         check_path(path)?;
+        if registry == "registry-1.docker.io" && !path.contains('/') {
+            return Err(format!("runtimes read {name:?} in different ways: write docker.io/library/{path}"));
+        }
         let registry = if is_hub { DOCKER_HUB.to_owned() } else { registry };
         let path = if is_hub && !path.contains('/') { format!("library/{path}") } else { path.to_owned() };
         if registry.len().saturating_add(path.len()) >= MAX_NAME {
@@ -134,6 +138,9 @@ impl Reference {
             }
             None => (name, None),
         };
+        if name == "sha256" && tag.as_ref().is_some_and(|tag| tag.len() == 64) {
+            return Err("a digest alone is an image ID, not a reference".to_owned());
+        }
         let repository = Repository::read(name)?;
         let tag = match (&tag, &digest) {
             (None, None) => Some("latest".to_owned()),
@@ -279,12 +286,11 @@ mod tests {
             ("org/app:1", "docker.io/org/app:1"),
             ("docker.io/nginx", "docker.io/library/nginx:latest"),
             ("index.docker.io/nginx:1", "docker.io/library/nginx:1"),
-            ("registry-1.docker.io/library/nginx", "docker.io/library/nginx:latest"),
+            ("registry-1.docker.io/org/app", "docker.io/org/app:latest"),
             ("localhost/app", "localhost/app:latest"),
             ("localhost:5000/app", "localhost:5000/app:latest"),
             ("host:5000/app:tag", "host:5000/app:tag"),
             ("HOST.example/app", "host.example/app:latest"),
-            ("Host/app", "host/app:latest"),
             ("[2001:db8::1]:5000/app", "[2001:db8::1]:5000/app:latest"),
             ("[::1]/app", "[::1]/app:latest"),
             ("a--b.example/x__y/z-1", "a--b.example/x__y/z-1:latest"),
@@ -331,6 +337,10 @@ mod tests {
             "host..example/a",
             "Docker.io/library/nginx",
             "https://host.example/a",
+            "Host/app",
+            "Grafana/grafana",
+            "registry-1.docker.io/nginx",
+            "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
             HEX,
             "host.example/a:.x",
             "host.example/a@sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
@@ -344,7 +354,7 @@ mod tests {
 
     #[test]
     fn docker_hub_is_one_registry() {
-        let names = ["nginx", "docker.io/nginx", "index.docker.io/library/nginx", "registry-1.docker.io/nginx"];
+        let names = ["nginx", "docker.io/nginx", "index.docker.io/library/nginx", "registry-1.docker.io/library/nginx"];
         let parsed: Vec<_> = names.iter().map(|name| Repository::parse(name).expect("valid")).collect();
         assert!(parsed.windows(2).all(|pair| pair[0] == pair[1]));
         assert_eq!(parsed[0].cosign_name(), "index.docker.io/library/nginx");

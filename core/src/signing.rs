@@ -13,7 +13,7 @@ use crate::cosign::payload::{PayloadError, SimpleSigning};
 use crate::digest::{Content, Digest};
 use crate::json::{self, JsonError};
 use crate::key::PublicKey;
-use crate::limits::{MAX_ANNOTATIONS, MAX_MANIFEST_BYTES, MAX_SIGNATURES};
+use crate::limits::{MAX_ANNOTATIONS, MAX_SIGNATURE_MANIFEST_BYTES, MAX_SIGNATURES};
 use crate::manifest::OCI_MANIFEST;
 use crate::reference::{Reference, Repository};
 
@@ -30,7 +30,7 @@ pub struct PushPlan {
     /// The manifest.
     pub manifest: Vec<u8>,
     /// Its media type.
-    pub media_type: &'static str,
+    pub media_type: String,
     /// The tag to push it under.
     pub tag: String,
     /// Whether this signature was there already, so that nothing has to be pushed.
@@ -84,6 +84,12 @@ pub enum SigningError {
     /// The existing manifest is not JSON of the expected shape.
     #[error("the existing signatures cannot be read, and writing would lose them: {0}")]
     ExistingJson(#[from] JsonError),
+    /// With this signature the manifest would be larger than verifiers read, and all signatures in it would be lost.
+    #[error("the signature image would have {got} octets, and verifiers read {MAX_SIGNATURE_MANIFEST_BYTES}")]
+    TooLarge {
+        /// Octets it would have.
+        got: usize,
+    },
     /// There are as many signatures as a verifier looks at.
     #[error("{MAX_SIGNATURES} signatures are there already: verifiers would not look at another one")]
     Full,
@@ -121,9 +127,13 @@ pub fn assemble(
         let (signed, asked) = (verified.get().digest.clone(), digest.clone());
         return Err(SigningError::OtherDigest { signed, asked });
     }
-    let mut layers = match existing {
-        None => Vec::new(),
-        Some(manifest) => existing_layers(manifest)?,
+    let mut manifest = match existing {
+        None => json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST}),
+        Some(manifest) => existing_manifest(manifest)?,
+    };
+    let mut layers = match manifest.get_mut("layers").map(Value::take) {
+        Some(Value::Array(layers)) => layers,
+        _ => Vec::new(),
     };
     let already_there = match existing {
         None => false,
@@ -146,20 +156,24 @@ pub fn assemble(
     }));
     let config = config(&layers).to_string().into_bytes();
     let config_digest = Digest::sha256(&config);
-    let manifest = json!({
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": {"mediaType": CONFIG_MEDIA_TYPE, "digest": config_digest, "size": config.len()},
-        "layers": layers,
-    });
+    if let Some(members) = manifest.as_object_mut() {
+        let descriptor = json!({"mediaType": CONFIG_MEDIA_TYPE, "digest": config_digest, "size": config.len()});
+        members.insert("config".to_owned(), descriptor);
+        members.insert("layers".to_owned(), Value::Array(layers));
+    }
+    let media_type = manifest.get("mediaType").and_then(Value::as_str).unwrap_or(OCI_MANIFEST).to_owned();
+    let manifest = manifest.to_string().into_bytes();
+    if u64::try_from(manifest.len()).unwrap_or(u64::MAX) > MAX_SIGNATURE_MANIFEST_BYTES {
+        return Err(SigningError::TooLarge { got: manifest.len() });
+    }
     Ok(PushPlan {
         repository: image.repository().clone(),
         blobs: vec![
             PlannedBlob { digest: payload_digest, media_type: PAYLOAD_MEDIA_TYPE, bytes: payload.to_vec() },
             PlannedBlob { digest: config_digest, media_type: CONFIG_MEDIA_TYPE, bytes: config },
         ],
-        manifest: manifest.to_string().into_bytes(),
-        media_type: OCI_MANIFEST,
+        manifest,
+        media_type,
         tag: digest.signature_tag(),
         already_there,
     })
@@ -173,14 +187,11 @@ fn checked<'b>(digest: &Digest, bytes: &'b [u8]) -> Result<Content<'b>, SigningE
     digest.check(bytes).map_err(|error| PayloadError::Json(JsonError::Syntax(error.to_string())).into())
 }
 
-/// The layers as they stand, unknown fields included: other signers' layers are not ours to change.
-fn existing_layers(manifest: &[u8]) -> Result<Vec<Value>, SigningError> {
+/// The manifest as it stands, unknown members included: what other signers wrote is not ours to change.
+fn existing_manifest(manifest: &[u8]) -> Result<Value, SigningError> {
     legacy::parse(manifest, None)?;
-    let limit = usize::try_from(MAX_MANIFEST_BYTES).unwrap_or(usize::MAX);
-    match json::parse(manifest, limit)?.get_mut("layers").map(Value::take) {
-        Some(Value::Array(layers)) => Ok(layers),
-        _ => Ok(Vec::new()),
-    }
+    let limit = usize::try_from(MAX_SIGNATURE_MANIFEST_BYTES).unwrap_or(usize::MAX);
+    Ok(json::parse(manifest, limit)?)
 }
 
 /// The config of a signature image: nobody reads it, and registries and image tools want its diff IDs to fit the layers.

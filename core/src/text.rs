@@ -5,8 +5,13 @@ const SHOWN: usize = 160;
 
 /// The value without control characters, cut to a length that fits a line.
 pub fn excerpt(value: &str) -> String {
-    let mut shown: String = value.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(SHOWN).collect();
-    if value.chars().nth(SHOWN).is_some() {
+    cut(value, SHOWN)
+}
+
+/// The value without control characters, cut to at most `limit` characters and an ellipsis.
+pub fn cut(value: &str, limit: usize) -> String {
+    let mut shown: String = value.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(limit).collect();
+    if value.chars().nth(limit).is_some() {
         shown.push('…');
     }
     shown

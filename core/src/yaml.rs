@@ -23,7 +23,16 @@ pub struct Place {
 #[derive(Debug, Clone)]
 pub struct Document {
     value: Value,
-    places: Vec<(String, Place)>,
+    places: Vec<Part>,
+}
+
+/// One value, named below the one that holds it: whole paths would take memory with the square of the nesting.
+#[derive(Debug, Clone)]
+struct Part {
+    parent: usize,
+    /// `.name`, `[3]`; nothing for the document itself.
+    name: String,
+    place: Place,
 }
 
 /// What is wrong with a document, and where.
@@ -76,20 +85,23 @@ impl Document {
         &self.value
     }
 
-    /// Where the value at this path begins; where the document begins when there is no such path.
+    /// Where the value at this path begins. A path that is not there (a missing field) is shown at what should hold it.
     pub fn place(&self, path: &str) -> Place {
-        let mut path = path;
-        loop {
-            if let Some((_, place)) = self.places.iter().find(|(known, _)| known == path) {
-                return *place;
-            }
-            // A path that is not there (a missing field) is shown at what should have held it.
-            match path.rfind(['.', '[']) {
-                Some(end) => path = path.get(..end).unwrap_or_default(),
-                None if path.is_empty() => return Place { line: 1, column: 1 },
-                None => path = "",
+        let dotted = if path.is_empty() || path.starts_with('[') { path.to_owned() } else { format!(".{path}") };
+        let (mut here, mut rest) = (0, dotted.as_str());
+        while !rest.is_empty() {
+            let below = self.places.iter().enumerate().skip(1).filter(|(_, part)| part.parent == here);
+            let fits = below.filter_map(|(index, part)| {
+                let after = rest.strip_prefix(part.name.as_str())?;
+                (after.is_empty() || after.starts_with(['.', '['])).then_some((index, after))
+            });
+            // A name may hold dots: the longest one that fits is meant.
+            match fits.min_by_key(|(_, after)| after.len()) {
+                Some((index, after)) => (here, rest) = (index, after),
+                None => break,
             }
         }
+        self.places.get(here).map_or(Place { line: 1, column: 1 }, |part| part.place)
     }
 
     /// An error about the value at this path.
@@ -119,63 +131,59 @@ impl Document {
 struct Reader {
     root: Option<Value>,
     open: Vec<Open>,
-    places: Vec<(String, Place)>,
+    places: Vec<Part>,
 }
 
 enum Open {
-    Sequence(Vec<Value>, String),
-    Mapping { members: Map<String, Value>, key: Option<String>, path: String },
+    Sequence { items: Vec<Value>, part: usize },
+    Mapping { members: Map<String, Value>, key: Option<(String, usize)>, part: usize },
 }
 
 impl Reader {
     fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), YamlError> {
         let place = Place { line: span.start.line(), column: span.start.col().saturating_add(1) };
-        let fail = |path: String, message: String| Err(YamlError { place, path, message });
+        let fail = |reader: &Self, message: String| Err(YamlError { place, path: reader.path(), message });
         match event {
-            Event::Alias(_) => fail(self.path(), "aliases are not allowed: write the value out".to_owned()),
+            Event::Alias(_) => fail(self, "aliases are not allowed: write the value out".to_owned()),
             Event::Scalar(_, _, anchor, _) | Event::SequenceStart(anchor, _) | Event::MappingStart(anchor, _)
                 if anchor != 0 =>
             {
-                fail(self.path(), "anchors are not allowed: write the value out".to_owned())
+                fail(self, "anchors are not allowed: write the value out".to_owned())
             }
             Event::Scalar(_, _, _, Some(tag))
             | Event::SequenceStart(_, Some(tag))
             | Event::MappingStart(_, Some(tag)) => {
-                fail(self.path(), format!("tags are not allowed: {}{}", excerpt(&tag.handle), excerpt(&tag.suffix)))
+                fail(self, format!("tags are not allowed: {}{}", excerpt(&tag.handle), excerpt(&tag.suffix)))
             }
             Event::Scalar(text, style, _, None) => {
                 if self.expects_key() {
                     return self.key(text.into_owned(), place);
                 }
-                let path = self.path();
                 let value = match style {
-                    ScalarStyle::Plain => {
-                        plain(&text).map_err(|message| YamlError { place, path: path.clone(), message })?
-                    }
+                    ScalarStyle::Plain => plain(&text).or_else(|message| fail(self, message).map(|()| Value::Null))?,
                     _ => Value::String(text.into_owned()),
                 };
-                self.places.push((path, place));
+                self.part(place);
                 self.put(value);
                 Ok(())
             }
             Event::SequenceStart(..) | Event::MappingStart(..) => {
-                let path = self.path();
                 if self.expects_key() {
-                    return fail(path, "a key must be text".to_owned());
+                    return fail(self, "a key must be text".to_owned());
                 }
                 if self.open.len() >= MAX_DEPTH {
-                    return fail(path, format!("nested deeper than {MAX_DEPTH} levels"));
+                    return fail(self, format!("nested deeper than {MAX_DEPTH} levels"));
                 }
-                self.places.push((path.clone(), place));
+                let part = self.part(place);
                 self.open.push(match event {
-                    Event::SequenceStart(..) => Open::Sequence(Vec::new(), path),
-                    _ => Open::Mapping { members: Map::new(), key: None, path },
+                    Event::SequenceStart(..) => Open::Sequence { items: Vec::new(), part },
+                    _ => Open::Mapping { members: Map::new(), key: None, part },
                 });
                 Ok(())
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 match self.open.pop() {
-                    Some(Open::Sequence(items, _)) => self.put(Value::Array(items)),
+                    Some(Open::Sequence { items, .. }) => self.put(Value::Array(items)),
                     Some(Open::Mapping { members, .. }) => self.put(Value::Object(members)),
                     None => {}
                 }
@@ -192,41 +200,58 @@ impl Reader {
     }
 
     fn key(&mut self, name: String, place: Place) -> Result<(), YamlError> {
-        if let Some(Open::Mapping { members, key, path }) = self.open.last_mut() {
-            let path = join(path, &name);
-            if members.contains_key(&name) {
-                return Err(YamlError { place, path, message: format!("duplicate key {:?}", excerpt(&name)) });
-            }
-            self.places.push((path, place));
-            *key = Some(name);
+        let next = self.places.len();
+        let Some(Open::Mapping { members, key, part }) = self.open.last_mut() else { return Ok(()) };
+        let known = members.contains_key(&name);
+        let shown = excerpt(&name);
+        self.places.push(Part { parent: *part, name: format!(".{name}"), place });
+        *key = Some((name, next));
+        if known {
+            return Err(YamlError { place, path: self.path(), message: format!("duplicate key {shown:?}") });
         }
         Ok(())
     }
 
-    /// The path of the value that comes next.
+    /// Notes the part that starts here and gives its index. The value of a key has the key's part.
+    fn part(&mut self, place: Place) -> usize {
+        let next = self.places.len();
+        let part = match self.open.last() {
+            None => Part { parent: 0, name: String::new(), place },
+            Some(Open::Sequence { items, part }) => Part { parent: *part, name: format!("[{}]", items.len()), place },
+            Some(Open::Mapping { key: Some((_, part)), .. }) => return *part,
+            Some(Open::Mapping { key: None, part, .. }) => return *part,
+        };
+        self.places.push(part);
+        next
+    }
+
+    /// The path of what is being read, for an error.
     fn path(&self) -> String {
-        match self.open.last() {
-            None => String::new(),
-            Some(Open::Sequence(items, path)) => format!("{path}[{}]", items.len()),
-            Some(Open::Mapping { key, path, .. }) => join(path, key.as_deref().unwrap_or_default()),
+        let mut here = match self.open.last() {
+            None => return String::new(),
+            Some(Open::Mapping { key: Some((_, part)), .. }) => *part,
+            Some(Open::Sequence { part, .. } | Open::Mapping { part, .. }) => *part,
+        };
+        let mut names = Vec::new();
+        while let Some(part) = self.places.get(here).filter(|_| here != 0) {
+            names.push(part.name.as_str());
+            here = part.parent;
         }
+        names.reverse();
+        excerpt(names.concat().trim_start_matches('.'))
     }
 
     fn put(&mut self, value: Value) {
         match self.open.last_mut() {
             None => self.root = Some(value),
-            Some(Open::Sequence(items, _)) => items.push(value),
+            Some(Open::Sequence { items, .. }) => items.push(value),
             Some(Open::Mapping { members, key, .. }) => {
-                if let Some(name) = key.take() {
+                if let Some((name, _)) = key.take() {
                     members.insert(name, value);
                 }
             }
         }
     }
-}
-
-fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 /// A plain scalar: null, true, false, a JSON number, or else text. `yes`, `no`, `on` and `0x1f` are text.

@@ -114,7 +114,8 @@ impl Module {
         let policies =
             self.policies.as_ref().ok_or_else(|| error("not-loaded", "load policies before opening a question"))?;
         let (session, step) = Session::open(policies, header.question);
-        self.session = Some(session);
+        // A settled question is closed: later evidence cannot change what was answered.
+        self.session = matches!(step, Step::Needs(_)).then_some(session);
         answer(&step)
     }
 
@@ -123,7 +124,11 @@ impl Module {
         let (Some(policies), Some(session)) = (self.policies.as_ref(), self.session.as_mut()) else {
             return Err(error("not-open", "open a question before supplying evidence"));
         };
-        answer(&session.supply(policies, outcomes(header.evidence, message)?))
+        let step = session.supply(policies, outcomes(header.evidence, message)?);
+        if matches!(step, Step::Settled(_)) {
+            self.session = None;
+        }
+        answer(&step)
     }
 }
 
@@ -179,12 +184,16 @@ fn read_policies(documents: &[DocumentBlob], message: &Message) -> Result<Policy
 }
 
 fn outcomes(evidence: Vec<Evidence>, mut message: Message) -> Result<Vec<(String, evidence::Outcome)>, ErrorBody> {
+    let mut taken = std::collections::BTreeSet::new();
     evidence
         .into_iter()
         .map(|evidence| {
             let outcome = match evidence.outcome {
                 Outcome::Found { blob, media_type } => {
                     let there = message.blobs.len();
+                    if !taken.insert(blob) {
+                        return Err(error("message-invalid", format!("two pieces of evidence name blob {blob}")));
+                    }
                     let bytes = message.blobs.get_mut(blob).map(core::mem::take).ok_or_else(|| {
                         error("message-invalid", format!("evidence names blob {blob}, and there are {there}"))
                     })?;

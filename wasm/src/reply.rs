@@ -1,8 +1,10 @@
 //! Requests and replies: headers as types, blobs by index, errors with a stable code.
 
 use bulla_abi::{ErrorBody, Message};
+use bulla_core::json::{self, JsonError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroize as _;
 
 /// A reply before it is a message.
 pub(crate) type Reply = Result<Answer, ErrorBody>;
@@ -34,7 +36,11 @@ pub(crate) fn encode(reply: Reply) -> Vec<u8> {
         Err(body) => Message::new(&serde_json::json!({ "error": body })),
     };
     // Neither can fail: headers are JSON values, and blobs come from memory of at most 4 GiB.
-    message.ok().and_then(|message| message.encode().ok()).unwrap_or_default()
+    let Ok(mut message) = message else { return Vec::new() };
+    let bytes = message.encode().unwrap_or_default();
+    // A blob may be a private key: only the copy that the host frees, which is wiped then, is left.
+    message.blobs.zeroize();
+    bytes
 }
 
 /// An error with a stable code.
@@ -44,8 +50,10 @@ pub(crate) fn error(code: &str, message: impl ToString) -> ErrorBody {
 
 /// The header of a request as the type that the operation takes.
 pub(crate) fn header<T: DeserializeOwned>(message: &Message) -> Result<T, ErrorBody> {
-    bulla_core::json::parse_as(&message.header, bulla_abi::MAX_HEADER_BYTES)
-        .map_err(|problem| error("message-invalid", format!("header: {problem}")))
+    let invalid = |problem: JsonError| error("message-invalid", format!("header: {problem}"));
+    let header = json::parse(&message.header, bulla_abi::MAX_HEADER_BYTES).map_err(invalid)?;
+    json::check_objects(&header, &["", "/question", "/settings", "/write"]).map_err(invalid)?;
+    json::shape(header).map_err(invalid)
 }
 
 /// The blob that a header names.

@@ -7,7 +7,7 @@ use oci_spec::image::Descriptor;
 use super::payload::{PayloadError, SimpleSigning};
 use crate::digest::Content;
 use crate::key::{Algorithm, Hash, PublicKey, SignatureError};
-use crate::limits::{MAX_PAYLOAD_BYTES, MAX_SIGNATURES};
+use crate::limits::{MAX_PAYLOAD_BYTES, MAX_SIGNATURE_BYTES, MAX_SIGNATURES};
 use crate::manifest::{Blob, Manifest, ManifestError};
 use crate::text::excerpt;
 
@@ -51,6 +51,9 @@ pub enum LayerDefect {
     /// The signature annotation is not base64.
     #[error("its signature is not base64")]
     Base64,
+    /// The signature is larger than [`MAX_SIGNATURE_BYTES`].
+    #[error("its signature of {0} octets is larger than {MAX_SIGNATURE_BYTES}")]
+    SignatureSize(usize),
     /// The payload's digest cannot be checked.
     #[error("{0}")]
     Digest(String),
@@ -127,6 +130,9 @@ fn read_layer(descriptor: &Descriptor) -> Result<Signature, LayerDefect> {
     let annotation = |name: &str| descriptor.annotations().as_ref().and_then(|all| all.get(name));
     let signature = annotation(SIGNATURE_ANNOTATION).ok_or(LayerDefect::NoSignature)?;
     let signature = STANDARD.decode(signature).map_err(|_| LayerDefect::Base64)?;
+    if signature.len() > MAX_SIGNATURE_BYTES {
+        return Err(LayerDefect::SignatureSize(signature.len()));
+    }
     let payload = Blob::of(descriptor).map_err(|error| LayerDefect::Digest(error.to_string()))?;
     if payload.size > MAX_PAYLOAD_BYTES {
         return Err(LayerDefect::PayloadSize(payload.size));
@@ -153,10 +159,10 @@ pub fn verify(payload: Content<'_>, signature: &[u8], key: &PublicKey) -> Result
     Ok(Verified(SimpleSigning::parse(payload.bytes())?))
 }
 
-/// What checking one signature by such a key can cost, in units of one P-256 verification.
-pub fn verification_units(algorithm: Algorithm) -> u32 {
-    let attempts = u32::try_from(hashes(algorithm).len()).unwrap_or(u32::MAX);
-    algorithm.verification_units().saturating_mul(attempts)
+/// What checking one signature by this key can cost, in units of one P-256 verification.
+pub fn verification_units(key: &PublicKey) -> u32 {
+    let attempts = u32::try_from(hashes(key.algorithm()).len()).unwrap_or(u32::MAX);
+    key.verification_units().saturating_mul(attempts)
 }
 
 const fn hashes(algorithm: Algorithm) -> &'static [Hash] {

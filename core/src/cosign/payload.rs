@@ -92,7 +92,9 @@ impl SimpleSigning {
     /// [`PayloadError`], one variant for each rule.
     pub fn parse(bytes: &[u8]) -> Result<Self, PayloadError> {
         let limit = usize::try_from(MAX_PAYLOAD_BYTES).unwrap_or(usize::MAX);
-        let document: Document = json::parse_as(bytes, limit)?;
+        let document = json::parse(bytes, limit)?;
+        json::check_objects(&document, &["", "/critical", "/critical/identity", "/critical/image"])?;
+        let document: Document = json::shape(document)?;
         if document.critical.kind != TYPE {
             return Err(PayloadError::Type(crate::text::excerpt(&document.critical.kind)));
         }
@@ -205,11 +207,12 @@ mod tests {
             (r#""type":"#, r#""type":"x","type":"#),
             ("host.example/app", "host.example/App"),
             ("sha256:", "sha256:A"),
+            (r#"{"docker-reference":"host.example/app"}"#, r#"["host.example/app"]"#),
         ] {
             let bad = good.replacen(from, to, 1);
             assert_ne!(bad, good);
             assert!(SimpleSigning::parse(bad.as_bytes()).is_err(), "{bad}");
         }
-        assert!(matches!(SimpleSigning::parse(&[b' '; 70_000]), Err(PayloadError::Json(_))));
+        assert!(matches!(SimpleSigning::parse(&[b' '; 20_000]), Err(PayloadError::Json(_))));
     }
 }

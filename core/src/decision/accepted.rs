@@ -33,7 +33,7 @@ pub(super) struct Signed {
 }
 
 /// Looks for a signature that counts. The first one found is enough; the others cost nothing then.
-pub(super) fn by(signer: &Signer, signatures: &Signatures, subject: Subject<'_>, pass: &mut Pass<'_>) -> Signed {
+pub(super) fn by(signer: &Signer, signatures: &Signatures<'_>, subject: Subject<'_>, pass: &mut Pass<'_>) -> Signed {
     let candidates = match signatures {
         Signatures::None(reason) => return Signed::not(vec![reason.clone()]),
         Signatures::Some(candidates) => candidates,
@@ -75,7 +75,7 @@ impl Signed {
 
 /// `Err(None)`: not by this key, which is no defect of the signature.
 fn judge(
-    candidate: &Candidate,
+    candidate: &Candidate<'_>,
     signer: &Signer,
     subject: Subject<'_>,
     pass: &mut Pass<'_>,

@@ -58,9 +58,13 @@ pub fn decide(policies: &PolicySet, question: &Question, evidence: &Evidence, ch
     let repository = image.repository();
     let mut findings = Findings::new(&image.to_string(), Some(repository));
     let matching = policies.matching(repository, question.namespace.as_deref());
-    if matching.is_empty() {
+    let all_namespaced = question.namespace.is_none() && matching.iter().all(|policy| policy.is_namespaced());
+    if matching.is_empty() || all_namespaced {
         // Nothing is fetched for an image that no policy speaks about: its registry is named by nobody we trust.
-        return findings.reject(Reason::NoPolicy { repository: repository.to_string() });
+        return findings.reject(Reason::NoPolicy {
+            repository: repository.to_string(),
+            namespaced: all_namespaced && !matching.is_empty(),
+        });
     }
     findings.enforced = matching.iter().any(|policy| decides(policy.mode));
     if evidence.is_over_budget() {

@@ -18,10 +18,15 @@ pub enum Reason {
         what: String,
     },
     /// No policy has a say about this image.
-    #[error("no policy matches {repository}: an image that no policy matches is rejected")]
+    #[error(
+        "no policy matches {repository}{}: an image that no policy matches is rejected",
+        if *.namespaced { " without a namespace (those that match it are for certain namespaces)" } else { "" }
+    )]
     NoPolicy {
         /// The repository asked about.
         repository: String,
+        /// Whether policies for certain namespaces match it, and the question names none.
+        namespaced: bool,
     },
     /// The registry says that there is no such image.
     #[error("{image} does not exist, says its registry")]

@@ -1,51 +1,61 @@
 //! The signatures of one image: found, fetched, and checked at most once for each key.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::verdict::Form;
 use super::{Asking, Reason};
 use crate::cosign::legacy::{self, Verified, VerifyError};
 use crate::cosign::payload::SimpleSigning;
-use crate::digest::Digest;
+use crate::digest::{Content, Digest, DigestMismatch};
 use crate::evidence::{Need, Outcome};
 use crate::key::{Fingerprint, PublicKey, SignatureError};
-use crate::limits::{MAX_PAYLOAD_BYTES, MAX_VERIFICATION_UNITS};
-use crate::manifest::Manifest;
+use crate::limits::{MAX_EVIDENCE_BYTES, MAX_VERIFICATION_UNITS};
+use crate::manifest::{Blob, Manifest};
 use crate::reference::Repository;
 use crate::text::excerpt;
 
 /// What lies in the registry for one digest.
 #[derive(Debug)]
-pub(super) enum Signatures {
+pub(super) enum Signatures<'e> {
     /// Nothing that can be read, and why.
     None(Reason),
     /// These.
-    Some(Vec<Candidate>),
+    Some(Vec<Candidate<'e>>),
 }
 
 /// One signature that may count.
 #[derive(Debug)]
-pub(super) struct Candidate {
+pub(super) struct Candidate<'e> {
     /// Its place, counted from 1.
     pub(super) number: usize,
     /// Its payload and signature, or why it cannot count.
-    pub(super) content: Result<Material, Reason>,
+    pub(super) content: Result<Material<'e>, Reason>,
     /// Whether it came with a certificate, so that no pinned key can have made it.
     pub(super) has_certificate: bool,
 }
 
 /// What a check needs.
 #[derive(Debug)]
-pub(super) struct Material {
+pub(super) struct Material<'e> {
     digest: Digest,
-    payload: Vec<u8>,
+    payload: Payload<'e>,
     signature: Vec<u8>,
 }
 
+/// Payload bytes that have the digest they are named by.
+#[derive(Debug, Clone)]
+enum Payload<'e> {
+    /// Fetched, and held against the digest once.
+    Fetched(Content<'e>),
+    /// Follows from repository and digest; one copy for all that name it.
+    Implied(Rc<Vec<u8>>),
+}
+
 /// Gathers the legacy signatures of a digest. `None` while something is still to be fetched.
-pub(super) fn collect(repository: &Repository, digest: &Digest, ask: &mut Asking<'_>) -> Option<Signatures> {
+pub(super) fn collect<'e>(repository: &Repository, digest: &Digest, ask: &mut Asking<'e>) -> Option<Signatures<'e>> {
     let tag = digest.signature_tag();
-    let need = Need::manifest(repository, &tag);
+    let need = Need::signature_image(repository, &tag);
     let (bytes, media_type) = match ask.get(&need)? {
         Outcome::Found { bytes, media_type } => (bytes, media_type.as_deref()),
         // Only "there is no such tag" means that there is no signature.
@@ -65,46 +75,76 @@ pub(super) fn collect(repository: &Repository, digest: &Digest, ask: &mut Asking
         return Some(Signatures::None(Reason::NoSignatures { tag }));
     }
     // Most payloads follow from repository and digest: these need no fetch.
-    let implied = SimpleSigning::implied(repository, digest);
+    let implied = Rc::new(SimpleSigning::implied(repository, digest));
     let implied_digest = Digest::sha256(&implied);
-    let mut waiting = false;
-    let candidates = layers
-        .into_iter()
-        .map(|layer| {
-            let number = layer.number;
-            let signature = match layer.content {
-                Ok(signature) => signature,
-                Err(defect) => {
-                    let reason = Reason::SignatureDefect { number, what: defect.to_string() };
-                    return Candidate { number, content: Err(reason), has_certificate: false };
-                }
-            };
-            let has_certificate = signature.has_certificate;
-            let payload = if signature.payload.digest == implied_digest {
-                Some(Ok(implied.clone()))
-            } else {
-                let need = Need::blob(repository, &signature.payload.digest, MAX_PAYLOAD_BYTES);
-                ask.get(&need).map(|outcome| payload(number, &need, &signature.payload.digest, outcome))
-            };
-            waiting |= payload.is_none();
-            let content = payload.unwrap_or_else(|| Ok(Vec::new())).map(|payload| Material {
-                digest: signature.payload.digest,
-                payload,
-                signature: signature.signature,
-            });
-            Candidate { number, content, has_certificate }
-        })
+    let is_implied = |blob: &Blob| blob.digest == implied_digest;
+    let to_fetch: BTreeMap<&Digest, u64> = layers
+        .iter()
+        .filter_map(|layer| layer.content.as_ref().ok())
+        .filter(|signature| !is_implied(&signature.payload))
+        .map(|signature| (&signature.payload.digest, signature.payload.size))
         .collect();
-    if waiting { None } else { Some(Signatures::Some(candidates)) }
+    let octets = to_fetch.values().copied().fold(0, u64::saturating_add);
+    if octets > MAX_EVIDENCE_BYTES {
+        let reason = Reason::Budget { what: "octets of payloads", limit: MAX_EVIDENCE_BYTES, got: octets };
+        return Some(Signatures::None(reason));
+    }
+    // What the registry gives for one payload is hashed once, however many signatures name it.
+    let mut fetched: BTreeMap<Digest, Option<Result<Payload<'e>, Flaw>>> = BTreeMap::new();
+    for (digest, size) in to_fetch {
+        let need = Need::blob(repository, digest, size);
+        let payload = ask.get(&need).map(|outcome| payload(&need, digest, outcome));
+        fetched.insert(digest.clone(), payload);
+    }
+    if fetched.values().any(Option::is_none) {
+        return None;
+    }
+    let candidates = layers.into_iter().map(|layer| {
+        let number = layer.number;
+        let signature = match layer.content {
+            Ok(signature) => signature,
+            Err(defect) => {
+                let reason = Reason::SignatureDefect { number, what: defect.to_string() };
+                return Candidate { number, content: Err(reason), has_certificate: false };
+            }
+        };
+        let payload = match fetched.get(&signature.payload.digest) {
+            Some(Some(Ok(payload))) => Ok(payload.clone()),
+            Some(Some(Err(flaw))) => Err(flaw.reason(number)),
+            _ => Ok(Payload::Implied(Rc::clone(&implied))),
+        };
+        let content = payload.map(|payload| Material {
+            digest: signature.payload.digest,
+            payload,
+            signature: signature.signature,
+        });
+        Candidate { number, content, has_certificate: signature.has_certificate }
+    });
+    Some(Signatures::Some(candidates.collect()))
 }
 
-fn payload(number: usize, need: &Need, want: &Digest, outcome: &Outcome) -> Result<Vec<u8>, Reason> {
+/// What is wrong with a payload, whichever signature names it.
+#[derive(Debug)]
+enum Flaw {
+    Digest(DigestMismatch),
+    Unfetched(Reason),
+}
+
+impl Flaw {
+    fn reason(&self, number: usize) -> Reason {
+        match self {
+            Self::Digest(mismatch) => {
+                Reason::PayloadDigest { number, want: mismatch.want.clone(), got: mismatch.got.clone() }
+            }
+            Self::Unfetched(reason) => reason.clone(),
+        }
+    }
+}
+
+fn payload<'e>(need: &Need, want: &Digest, outcome: &'e Outcome) -> Result<Payload<'e>, Flaw> {
     match outcome {
-        Outcome::Found { bytes, .. } => match want.check(bytes) {
-            Ok(content) => Ok(content.bytes().to_vec()),
-            Err(mismatch) => Err(Reason::PayloadDigest { number, want: mismatch.want, got: mismatch.got }),
-        },
-        other => Err(Reason::unfetched(need, other)),
+        Outcome::Found { bytes, .. } => want.check(bytes).map(Payload::Fetched).map_err(Flaw::Digest),
+        other => Err(Flaw::Unfetched(Reason::unfetched(need, other))),
     }
 }
 
@@ -137,12 +177,12 @@ impl Pass<'_> {
     /// [`Reason::Budget`] when the decision has done all the work that one decision may do.
     pub(super) fn check(
         &mut self,
-        material: &Material,
+        material: &Material<'_>,
         key: &PublicKey,
     ) -> Result<Result<Verified<SimpleSigning>, VerifyError>, Reason> {
         let check = (key.fingerprint(), material.digest.clone(), material.signature.clone());
         let known = self.checks.done.get(&check).cloned();
-        let cost = legacy::verification_units(key.algorithm());
+        let cost = legacy::verification_units(key);
         let units = if self.paid.contains(&check) { self.units } else { self.units.saturating_add(cost) };
         if units > MAX_VERIFICATION_UNITS {
             let (limit, got) = (u64::from(MAX_VERIFICATION_UNITS), u64::from(units));
@@ -150,9 +190,12 @@ impl Pass<'_> {
         }
         let outcome = match known {
             Some(outcome) => outcome,
-            None => match material.digest.check(&material.payload) {
-                Ok(content) => legacy::verify(content, &material.signature, key),
-                Err(_) => Err(VerifyError::Signature(SignatureError::Mismatch)),
+            None => match &material.payload {
+                Payload::Fetched(content) => legacy::verify(*content, &material.signature, key),
+                Payload::Implied(bytes) => match material.digest.check(bytes) {
+                    Ok(content) => legacy::verify(content, &material.signature, key),
+                    Err(_) => Err(VerifyError::Signature(SignatureError::Mismatch)),
+                },
             },
         };
         // What cannot be a signature by this kind of key is told apart without any curve arithmetic, and costs nothing.
@@ -167,7 +210,7 @@ impl Pass<'_> {
 }
 
 /// Forms of signature that lie there and are not read: named, so that "rejected" is never taken for "unsigned".
-pub(super) fn other_forms(signatures: &Signatures, referrers: &Outcome) -> Vec<Form> {
+pub(super) fn other_forms(signatures: &Signatures<'_>, referrers: &Outcome) -> Vec<Form> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     let mut count = |form: String| {
         let entry = counts.entry(form).or_default();

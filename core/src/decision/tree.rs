@@ -10,14 +10,19 @@ use crate::key::Fingerprint;
 use crate::policy::{Policy, Requirement};
 
 /// Evaluates a policy's requirement. Every part is evaluated, so that no reason stays hidden behind another.
-pub(super) fn evaluate(policy: &Policy, signatures: &Signatures, subject: Subject<'_>, pass: &mut Pass<'_>) -> Node {
+pub(super) fn evaluate(
+    policy: &Policy,
+    signatures: &Signatures<'_>,
+    subject: Subject<'_>,
+    pass: &mut Pass<'_>,
+) -> Node {
     node(&policy.require, &mut |name| signer_node(policy, name, signatures, subject, pass))
 }
 
 fn signer_node(
     policy: &Policy,
     name: &str,
-    signatures: &Signatures,
+    signatures: &Signatures<'_>,
     subject: Subject<'_>,
     pass: &mut Pass<'_>,
 ) -> Node {

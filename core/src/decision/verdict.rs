@@ -5,8 +5,10 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use super::{Reason, Step, decides};
 use crate::digest::Digest;
 use crate::key::Fingerprint;
+use crate::limits::MAX_SUMMARY;
 use crate::policy::Mode;
 use crate::reference::{Reference, Repository};
+use crate::text::cut;
 
 /// What is known about a requirement, a policy or an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -246,6 +248,7 @@ impl Findings {
                 self.other_forms.iter().map(|form| format!("{} × {}", form.count, form.form)).collect();
             self.summary = format!("{} (found, not read by this version: {})", self.summary, forms.join(", "));
         }
+        self.summary = cut(&self.summary, MAX_SUMMARY);
         self.policies = results;
         let verdict = match outcome {
             Outcome::Accept => {

@@ -39,15 +39,6 @@ impl Algorithm {
             Self::Ed25519 => "ed25519",
         }
     }
-
-    /// What one verification costs, in units of one P-256 verification (measured in wasmtime, rounded up).
-    pub const fn verification_units(self) -> u32 {
-        match self {
-            Self::EcdsaP256 | Self::Rsa | Self::Ed25519 => 1,
-            Self::EcdsaP384 => 5,
-            Self::EcdsaP521 => 6,
-        }
-    }
 }
 
 /// The hash that goes in front of ECDSA and RSA. Ed25519 has its own and ignores this.

@@ -185,6 +185,20 @@ impl PublicKey {
         }
     }
 
+    /// What one verification costs, in units of one P-256 verification (measured in wasmtime, rounded up).
+    pub fn verification_units(&self) -> u32 {
+        match &self.inner {
+            Inner::P256(_) | Inner::Ed25519(_) => 1,
+            Inner::P384(_) => 5,
+            Inner::P521(_) => 6,
+            Inner::Rsa(key) => match key.n().bits() {
+                ..=2048 => 1,
+                ..=3072 => 2,
+                _ => 3,
+            },
+        }
+    }
+
     /// SHA-256 of the canonical SubjectPublicKeyInfo.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint

@@ -14,6 +14,8 @@ pub(super) struct PodSpecs {
     spec: &'static str,
     /// JSON pointer to the template's `metadata`; none for a Pod itself.
     template: Option<&'static str>,
+    /// JSON pointer to what may be null, so that there is no template at all.
+    nullable: Option<&'static str>,
 }
 
 impl PodSpecs {
@@ -29,7 +31,9 @@ impl PodSpecs {
             ("", "PodTemplate") => ("/template/spec", Some("/template/metadata")),
             _ => return None,
         };
-        Some(Self { spec, template })
+        // Only a ReplicationController's template is a pointer (k8s.io/api/core/v1).
+        let nullable = (kind == "ReplicationController").then_some("/spec/template");
+        Some(Self { spec, template, nullable })
     }
 }
 
@@ -63,24 +67,29 @@ impl Images {
         self.by_image.values().map(Vec::len).fold(0, usize::saturating_add)
     }
 
-    /// Whether both objects use the same texts, wherever these stand.
-    pub(super) fn same_uses(&self, other: &Self) -> bool {
-        let texts = |images: &Self| {
-            let mut texts: Vec<String> = images.by_image.values().flatten().map(|place| place.text.clone()).collect();
-            texts.sort();
-            texts.dedup();
-            texts
-        };
-        texts(self) == texts(other)
+    /// Whether this place held the same text.
+    pub(super) fn holds(&self, place: &Use) -> bool {
+        self.by_image.values().flatten().any(|held| held == place)
+    }
+
+    /// Whether every image stood in the same place before, as the same text.
+    pub(super) fn all_stood_in(&self, previous: &Self) -> bool {
+        let before: std::collections::BTreeSet<(&str, &str)> =
+            previous.by_image.values().flatten().map(|place| (place.pointer.as_str(), place.text.as_str())).collect();
+        let mut now = self.by_image.values().flatten();
+        now.all(|place| before.contains(&(place.pointer.as_str(), place.text.as_str())))
     }
 }
 
 /// Finds every image that the object can start.
 pub(super) fn find(object: &Value, specs: PodSpecs) -> Result<Images, String> {
     let mut images = Images { by_image: BTreeMap::new(), template: specs.template };
-    let Some(spec) = object.pointer(specs.spec).filter(|spec| !spec.is_null()) else {
-        // A ReplicationController may have no template. Everything else without a specification starts nothing either.
+    let no_template = |pointer| object.pointer(pointer).is_none_or(Value::is_null);
+    if specs.nullable.is_some_and(no_template) {
         return Ok(images);
+    }
+    let Some(spec) = object.pointer(specs.spec).filter(|spec| spec.is_object()) else {
+        return Err(format!("{} is not an object", specs.spec));
     };
     for list in ["initContainers", "containers", "ephemeralContainers"] {
         each(spec, specs.spec, list, |container, place| {
@@ -103,9 +112,10 @@ fn each(
 ) -> Result<(), String> {
     match spec.get(list) {
         None | Some(Value::Null) => Ok(()),
-        Some(Value::Array(items)) => {
-            items.iter().enumerate().try_for_each(|(index, item)| visit(item, &format!("{pointer}/{list}/{index}")))
-        }
+        Some(Value::Array(items)) => items.iter().enumerate().try_for_each(|(index, item)| {
+            let place = format!("{pointer}/{list}/{index}");
+            if item.is_object() { visit(item, &place) } else { Err(format!("{place} is not an object")) }
+        }),
         Some(_) => Err(format!("{pointer}/{list} is not a list")),
     }
 }

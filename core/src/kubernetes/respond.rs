@@ -135,13 +135,15 @@ fn judge(review: &Review, images: &Images, verdicts: &[ImageVerdict], settings: 
 
 type Pins<'r> = BTreeMap<&'r str, (&'r [super::images::Use], &'r String, &'r String)>;
 
-/// A Pod is pinned, place by place; a template is annotated, so that what users wrote stays what they see.
+/// A Pod is pinned, place by place; a template is annotated, so that what users wrote stays what they see. On an update
+/// only places that changed are touched: volumes are immutable, and a new text restarts a container.
 fn patch(review: &Review, images: &Images, pins: &Pins<'_>) -> Vec<Value> {
     let Some(template) = images.template else {
         return pins
             .values()
             .flat_map(|(uses, _, pinned)| uses.iter().map(move |place| (place, *pinned)))
             .filter(|(place, pinned)| place.text != **pinned)
+            .filter(|(place, _)| !review.previous.as_ref().is_some_and(|previous| previous.holds(place)))
             .flat_map(|(place, pinned)| {
                 [
                     json!({"op": "test", "path": place.pointer, "value": place.text}),
@@ -152,11 +154,14 @@ fn patch(review: &Review, images: &Images, pins: &Pins<'_>) -> Vec<Value> {
     };
     let digests: BTreeMap<&str, &String> = pins.iter().map(|(image, (_, digest, _))| (*image, *digest)).collect();
     let Ok(value) = serde_json::to_string(&digests) else { return Vec::new() };
-    if digests.is_empty() {
-        return Vec::new();
-    }
     let metadata = review.object.pointer(template).filter(|metadata| metadata.is_object());
     let annotations = metadata.and_then(|metadata| metadata.get("annotations")).filter(|value| value.is_object());
+    let path = format!("{template}/annotations/{}", TEMPLATE_ANNOTATION.replace('/', "~1"));
+    if digests.is_empty() {
+        // An annotation that somebody else wrote says nothing about what was decided here.
+        let is_there = annotations.is_some_and(|known| known.get(TEMPLATE_ANNOTATION).is_some());
+        return if is_there { vec![json!({"op": "remove", "path": path})] } else { Vec::new() };
+    }
     match (metadata, annotations) {
         (None, _) => {
             vec![json!({"op": "add", "path": template, "value": {"annotations": {TEMPLATE_ANNOTATION: value}}})]
@@ -167,7 +172,6 @@ fn patch(review: &Review, images: &Images, pins: &Pins<'_>) -> Vec<Value> {
         }
         (Some(_), Some(known)) if known.get(TEMPLATE_ANNOTATION).and_then(Value::as_str) == Some(&value) => Vec::new(),
         (Some(_), Some(_)) => {
-            let path = format!("{template}/annotations/{}", TEMPLATE_ANNOTATION.replace('/', "~1"));
             vec![json!({"op": "add", "path": path, "value": value})]
         }
     }
@@ -287,6 +291,19 @@ mod tests {
     }
 
     #[test]
+    fn an_update_touches_only_what_it_changes() {
+        let pod = |image: &str| {
+            json!({"spec": {"containers": [{"image": image}, {"image": "host.example/side:1"}],
+                "volumes": [{"image": {"reference": "host.example/v:1"}}]}})
+        };
+        let review = review("", "Pod", "UPDATE", pod("host.example/a:2"), pod("host.example/a:1"));
+        let verdicts: Vec<_> = images(&review).iter().map(|image| verdict(image, "accept")).collect();
+        let patch = patch(&respond(&review, &verdicts, SETTINGS));
+        assert_eq!(patch.as_array().map(Vec::len), Some(2));
+        assert_eq!(patch[1]["path"], json!("/spec/containers/0/image"));
+    }
+
+    #[test]
     fn anything_but_an_accept_denies() {
         let pod = json!({"spec": {"containers": [{"image": "host.example/a:1"}, {"image": "host.example/b:1"}]}});
         let review = review("", "Pod", "CREATE", pod, Value::Null);
@@ -328,9 +345,9 @@ mod tests {
         assert!(allowed(&review("", "Pod", "DELETE", Value::Null, pod("a"))));
         assert!(allowed(&review("", "Pod", "UPDATE", pod("a"), pod("a"))));
         assert!(!allowed(&review("", "Pod", "UPDATE", pod("a"), pod("b"))));
-        let going = json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "spec": {"containers": [{"image": "b"}]}});
-        assert!(allowed(&review("", "Pod", "UPDATE", pod("a"), going.clone())));
-        assert!(!allowed(&review("", "Pod", "CREATE", going, Value::Null)), "only the server's object may say so");
+        let debug = json!({"spec": {"containers": [{"image": "a"}], "ephemeralContainers": [{"image": "a"}]}});
+        assert!(!allowed(&review("", "Pod", "UPDATE", debug.clone(), pod("a"))), "a new place is a new pull");
+        assert!(allowed(&review("", "Pod", "UPDATE", pod("a"), debug)), "fewer places are none");
         assert!(allowed(&review(
             "",
             "ReplicationController",
@@ -342,6 +359,9 @@ mod tests {
         assert!(denied(&review("apps", "Pod", "CREATE", pod("a"), Value::Null)));
         assert!(denied(&review("", "Pod", "CREATE", Value::Null, Value::Null)));
         assert!(denied(&review("", "Pod", "CREATE", pod(""), Value::Null)));
+        assert!(denied(&review("", "Pod", "CREATE", json!({}), Value::Null)));
+        assert!(denied(&review("", "Pod", "CREATE", json!({"spec": "x"}), Value::Null)));
+        assert!(denied(&review("", "Pod", "CREATE", json!({"spec": {"containers": ["a"]}}), Value::Null)));
         assert!(denied(&review("", "Pod", "CREATE", json!({"spec": {"containers": 7}}), Value::Null)));
         assert!(denied(&review("", "Pod", "PATCH", pod("a"), Value::Null)));
     }

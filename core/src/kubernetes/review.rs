@@ -24,6 +24,8 @@ pub struct Review {
     /// What is to be done with it.
     pub disposition: Disposition,
     pub(super) object: Value,
+    /// The images of the object as the API server has it, for an update.
+    pub(super) previous: Option<Images>,
 }
 
 /// What a review calls for.
@@ -101,8 +103,9 @@ impl Review {
             return Err(ReviewError::Version(excerpt(&format!("{} of {}", wire.kind, wire.api_version))));
         }
         let request = wire.request.ok_or(ReviewError::NoRequest)?;
-        let disposition = dispose(&request);
+        let (disposition, previous) = dispose(&request);
         Ok(Self {
+            previous,
             target: excerpt(format!("{} {}", request.kind.kind, request.name).trim_end()),
             uid: request.uid,
             namespace: request.namespace,
@@ -114,56 +117,51 @@ impl Review {
     }
 }
 
-fn dispose(request: &Request) -> Disposition {
+/// What the review calls for, and the images of the object before an update.
+fn dispose(request: &Request) -> (Disposition, Option<Images>) {
+    match judge(request) {
+        Ok((images, previous)) => (Disposition::Decide(images), previous),
+        Err(settled) => (settled, None),
+    }
+}
+
+fn judge(request: &Request) -> Result<(Images, Option<Images>), Disposition> {
     match request.operation.as_str() {
         "CREATE" | "UPDATE" => {}
-        "DELETE" => return Disposition::Allow("a deletion starts no image"),
-        "CONNECT" => return Disposition::Allow("a connection starts no image"),
-        other => return Disposition::Deny(format!("operation {:?} is not known", excerpt(other))),
+        "DELETE" => return Err(Disposition::Allow("a deletion starts no image")),
+        "CONNECT" => return Err(Disposition::Allow("a connection starts no image")),
+        other => return Err(Disposition::Deny(format!("operation {:?} is not known", excerpt(other)))),
     }
+    let unknown =
+        |what: String| Err(Disposition::Deny(format!("{what} is not known: take it out of the webhook's rules")));
     match request.sub_resource.as_str() {
         "" | "ephemeralcontainers" | "resize" => {}
-        "status" => return Disposition::Allow("a status starts no image"),
-        "scale" | "binding" | "eviction" => return Disposition::Allow("this subresource names no image"),
-        other => {
-            return Disposition::Deny(format!(
-                "subresource {:?} is not known: take it out of the webhook's rules",
-                excerpt(other)
-            ));
-        }
+        "status" => return Err(Disposition::Allow("a status starts no image")),
+        "scale" | "binding" | "eviction" => return Err(Disposition::Allow("this subresource names no image")),
+        other => return unknown(format!("subresource {:?}", excerpt(other))),
     }
     let Some(specs) = PodSpecs::of(&request.kind.group, &request.kind.kind) else {
-        return Disposition::Deny(format!(
-            "kind {:?} of group {:?} is not known: take it out of the webhook's rules",
-            excerpt(&request.kind.kind),
-            excerpt(&request.kind.group)
-        ));
+        return unknown(format!("kind {:?} of group {:?}", excerpt(&request.kind.kind), excerpt(&request.kind.group)));
     };
     if request.object.is_null() {
-        return Disposition::Deny(format!("{} without an object", excerpt(&request.operation)));
+        return Err(Disposition::Deny(format!("{} without an object", excerpt(&request.operation))));
     }
-    let images = match images::find(&request.object, specs) {
-        Ok(images) => images,
-        Err(problem) => return Disposition::Deny(problem),
+    let images = images::find(&request.object, specs).map_err(Disposition::Deny)?;
+    let previous = match request.operation.as_str() {
+        "UPDATE" => images::find(&request.old_object, specs).ok(),
+        _ => None,
     };
-    if request.operation == "UPDATE" {
-        // An object that is going away must be able to lose its finalizers, and a label must be editable although a key
-        // was revoked since. What decides is the object that the API server has, not the one the user sends.
-        if request.old_object.pointer("/metadata/deletionTimestamp").is_some_and(|stamp| !stamp.is_null()) {
-            return Disposition::Allow("the object is being deleted");
-        }
-        if images::find(&request.old_object, specs).is_ok_and(|old| old.same_uses(&images)) {
-            return Disposition::Allow("no image changed");
-        }
+    // A label must be editable although a key was revoked since, and a finalizer removable: what already runs in the same
+    // place runs on. A text in a new place is another pull, which may bring another digest.
+    if previous.as_ref().is_some_and(|previous| images.all_stood_in(previous)) {
+        return Err(Disposition::Allow("no image changed"));
     }
     if images.count() > MAX_IMAGES {
-        return Disposition::Deny(format!(
-            "{} image references, at most {MAX_IMAGES} are decided about",
-            images.count()
-        ));
+        let message = format!("{} image references, at most {MAX_IMAGES} are decided about", images.count());
+        return Err(Disposition::Deny(message));
     }
     if images.is_empty() {
-        return Disposition::Allow("the object names no image");
+        return Err(Disposition::Allow("the object names no image"));
     }
-    Disposition::Decide(images)
+    Ok((images, previous))
 }

@@ -64,7 +64,7 @@ pub struct Signer {
 }
 
 /// How the identity in a signature is compared with the image reference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum IdentityRule {
     /// The same repository; a tag in the signature is ignored.
@@ -119,7 +119,7 @@ struct Match {
     #[serde(default)]
     every_image: bool,
     #[serde(default)]
-    namespaces: Vec<String>,
+    namespaces: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -154,6 +154,7 @@ impl Policy {
                 return Err(document.error(path, format!("{path} is {got}, expected {want:?}")));
             }
         }
+        check_objects(document)?;
         let envelope: Envelope = document.shape()?;
         debug_assert!(envelope.api_version == API_VERSION && envelope.kind == KIND);
         let spec = envelope.spec;
@@ -162,6 +163,7 @@ impl Policy {
             return Err(document.error("metadata.name", "a name has 1 to 253 characters"));
         }
         let images = read_match(&spec.matches, document)?;
+        let namespaces = read_namespaces(spec.matches.namespaces, document)?;
         if spec.signers.len() > MAX_SIGNERS {
             return Err(document.error("spec.signers", format!("more than {MAX_SIGNERS} signers")));
         }
@@ -173,20 +175,21 @@ impl Policy {
                 read_signer(source.cosign, &path, document).map(|read| (signer, read))
             })
             .collect::<Result<BTreeMap<_, _>, _>>()?;
+        distinct(&signers).map_err(|message| document.error("spec.signers", message))?;
         spec.require.check(&signers).map_err(|message| document.error("spec.require", message))?;
         Ok(Self {
             name,
             document: name_of_document.to_owned(),
             mode: spec.mode,
             images,
-            namespaces: spec.matches.namespaces,
+            namespaces,
             signers,
             require: spec.require,
         })
     }
 
     /// Whether this policy has a say about images of this repository in this namespace. A question without a namespace
-    /// (a pull, a command line) is matched by every policy that matches the repository: leaving it out loosens nothing.
+    /// (a pull, a command line) is matched by every policy that matches the repository; see [`Policy::is_namespaced`].
     pub fn matches(&self, repository: &Repository, namespace: Option<&str>) -> bool {
         let images = match &self.images {
             Images::Every => true,
@@ -200,6 +203,12 @@ impl Policy {
         images && namespaces
     }
 
+    /// Whether the policy is about certain namespaces only. Then it can restrict a question without a namespace, and never
+    /// grants one: it takes a policy for all namespaces to match as well.
+    pub fn is_namespaced(&self) -> bool {
+        !self.namespaces.is_empty()
+    }
+
     /// The registries that this policy names in its patterns; none for `everyImage`.
     pub fn registries(&self) -> impl Iterator<Item = &str> {
         match &self.images {
@@ -208,6 +217,23 @@ impl Policy {
         }
         .map(Pattern::registry)
     }
+}
+
+/// Derived readers take a list for a structure; here that would make `match: [[a], [b]]` mean something.
+fn check_objects(document: &Document) -> Result<(), YamlError> {
+    let not_an_object = |path: &str| document.error(path, "expected a mapping");
+    for (pointer, path) in [("/metadata", "metadata"), ("/spec", "spec"), ("/spec/match", "spec.match")] {
+        if document.value().pointer(pointer).is_some_and(|value| !value.is_object()) {
+            return Err(not_an_object(path));
+        }
+    }
+    let signers = document.value().pointer("/spec/signers").and_then(|value| value.as_object());
+    for (name, signer) in signers.into_iter().flatten() {
+        if !signer.is_object() || signer.get("cosign").is_some_and(|cosign| !cosign.is_object()) {
+            return Err(not_an_object(&format!("spec.signers.{name}")));
+        }
+    }
+    Ok(())
 }
 
 fn read_match(matches: &Match, document: &Document) -> Result<Images, YamlError> {
@@ -232,6 +258,37 @@ fn read_match(matches: &Match, document: &Document) -> Result<Images, YamlError>
             except: patterns(&matches.except, "except")?,
         }),
     }
+}
+
+/// Namespaces are names, not patterns (RFC 1123 labels): one that can never match would make the policy mean nothing.
+fn read_namespaces(namespaces: Option<Vec<String>>, document: &Document) -> Result<Vec<String>, YamlError> {
+    let Some(namespaces) = namespaces else { return Ok(Vec::new()) };
+    if namespaces.is_empty() {
+        return Err(document.error("spec.match.namespaces", "an empty list matches nothing: leave it out for all"));
+    }
+    for (index, name) in namespaces.iter().enumerate() {
+        let fits = (1..=63).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !name.starts_with('-')
+            && !name.ends_with('-');
+        if !fits {
+            let message =
+                format!("{:?} is not the name of a namespace (patterns are not read here)", crate::text::excerpt(name));
+            return Err(document.error(&format!("spec.match.namespaces[{index}]"), message));
+        }
+    }
+    Ok(namespaces)
+}
+
+/// Two signers that ask for the same of the same key are one: `allOf` them would look like two and be one.
+fn distinct(signers: &BTreeMap<String, Signer>) -> Result<(), String> {
+    let mut seen: BTreeMap<_, &str> = BTreeMap::new();
+    for (name, signer) in signers {
+        if let Some(other) = seen.insert((signer.key.fingerprint(), signer.identity, &signer.annotations), name) {
+            return Err(format!("signers {other:?} and {name:?} are the same: one key, the same conditions"));
+        }
+    }
+    Ok(())
 }
 
 fn read_signer(source: CosignSigner, path: &str, document: &Document) -> Result<Signer, YamlError> {

@@ -52,6 +52,13 @@ impl Requirement {
                 parts.iter().try_for_each(|part| part.check_node(signers, nodes))
             }
             Self::AtLeast { count, of } => {
+                *nodes = nodes.saturating_add(of.len());
+                if *nodes > MAX_SIGNERS {
+                    return Err(format!("more than {MAX_SIGNERS} parts"));
+                }
+                if let Some(twice) = of.iter().find(|name| of.iter().filter(|other| other == name).count() > 1) {
+                    return Err(format!("signer {:?} is listed twice", crate::text::excerpt(twice)));
+                }
                 let keys: BTreeSet<Fingerprint> = of
                     .iter()
                     .map(|name| find(name, signers).map(|signer| signer.key.fingerprint()))

@@ -101,7 +101,7 @@ mod tests {
     fn policy(tail: &str) -> String {
         format!(
             "apiVersion: bulla.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {{name: p}}\nspec:\n  signers:\n    a:\n      cosign:\n        \
-             publicKey: |\n{}    b:\n      cosign:\n        publicKey: |\n{}    a2:\n      cosign:\n        publicKey: |\n{}{tail}",
+             publicKey: |\n{}    b:\n      cosign:\n        publicKey: |\n{}    a2:\n      cosign:\n        annotations: {{n: '2'}}\n        publicKey: |\n{}{tail}",
             key(1),
             key(2),
             key(1)
@@ -139,6 +139,10 @@ mod tests {
             ("  match: {imagez: [host.example/app]}\n  require: a\n", "unknown field `imagez`"),
             ("  match: {images: [host.example/app]}\n  mode: dryrun\n  require: a\n", "unknown variant `dryrun`"),
             ("  match: {images: [host.example/app]}\n", "missing field `require`"),
+            ("  match: {everyImage: true, namespaces: ['prod-*']}\n  require: a\n", "not the name of a namespace"),
+            ("  match: {everyImage: true, namespaces: []}\n  require: a\n", "matches nothing"),
+            ("  match: [[host.example/app], [host.example/app]]\n  require: a\n", "expected a mapping"),
+            ("  match: {everyImage: true}\n  require: {atLeast: 1, of: [a, a]}\n", "listed twice"),
         ] {
             let error = read(&policy(tail)).expect_err(tail);
             assert!(error.contains(hint), "{tail} gave {error}");
