@@ -16,7 +16,7 @@ use crate::reply::{self, Answer, Reply, error};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Extract {
-    review: usize,
+    review: u32,
 }
 
 pub(crate) fn extract(message: &Message) -> Reply {
@@ -45,7 +45,7 @@ pub(crate) fn extract(message: &Message) -> Reply {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Respond {
-    review: usize,
+    review: u32,
     verdicts: Vec<ImageVerdict>,
     settings: Settings,
 }
@@ -58,7 +58,7 @@ pub(crate) fn respond(message: &Message) -> Reply {
     Answer::with(&json!({"response": 0, "allowed": allowed}), vec![response.to_string().into_bytes()])
 }
 
-fn review(message: &Message, index: usize) -> Result<Review, bulla_abi::ErrorBody> {
+fn review(message: &Message, index: u32) -> Result<Review, bulla_abi::ErrorBody> {
     Review::parse(reply::blob(message, index)?).map_err(|problem| error("review-invalid", problem))
 }
 
@@ -66,7 +66,7 @@ fn review(message: &Message, index: usize) -> Result<Review, bulla_abi::ErrorBod
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Contents {
     digest: Digest,
-    manifest: usize,
+    manifest: u32,
     #[serde(default)]
     media_type: Option<String>,
 }
@@ -111,11 +111,11 @@ pub(crate) fn prepare(message: &Message) -> Reply {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Assemble {
     image: Reference,
-    payload: usize,
-    signature: usize,
-    public_key: usize,
+    payload: u32,
+    signature: u32,
+    public_key: u32,
     #[serde(default)]
-    existing: Option<usize>,
+    existing: Option<u32>,
 }
 
 pub(crate) fn assemble(message: &Message) -> Reply {

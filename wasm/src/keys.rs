@@ -10,9 +10,9 @@ use crate::reply::{self, Answer, Reply, error};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Check {
-    key: usize,
-    message: usize,
-    signature: usize,
+    key: u32,
+    message: u32,
+    signature: u32,
     hash: Hash,
 }
 
@@ -32,10 +32,10 @@ pub(crate) fn check(message: &Message) -> Reply {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sign {
-    key: usize,
+    key: u32,
     #[serde(default)]
-    passphrase: Option<usize>,
-    message: usize,
+    passphrase: Option<u32>,
+    message: u32,
     hash: Hash,
 }
 
@@ -59,9 +59,9 @@ pub(crate) fn sign(message: &Message) -> Reply {
 #[serde(deny_unknown_fields)]
 struct Generate {
     algorithm: Algorithm,
-    entropy: usize,
+    entropy: u32,
     #[serde(default)]
-    passphrase: Option<usize>,
+    passphrase: Option<u32>,
 }
 
 pub(crate) fn generate(message: &Message) -> Reply {
@@ -91,9 +91,9 @@ pub(crate) fn generate(message: &Message) -> Reply {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Key {
-    key: usize,
+    key: u32,
     #[serde(default)]
-    passphrase: Option<usize>,
+    passphrase: Option<u32>,
     #[serde(default)]
     write: Option<Write>,
 }
@@ -107,7 +107,7 @@ enum Write {
     /// PKCS #8 PEM, not encrypted.
     Pkcs8,
     /// Cosign's encrypted PEM.
-    Cosign { passphrase: usize, entropy: usize },
+    Cosign { passphrase: u32, entropy: u32 },
 }
 
 /// Describes a key, public or private. A private key is only shown as its public half, unless it is to be written anew.
@@ -148,7 +148,7 @@ fn describe(kind: &str, public: &PublicKey, written: Option<Vec<u8>>) -> Reply {
     )
 }
 
-fn private(message: &Message, key: usize, passphrase: Option<usize>) -> Result<PrivateKey, ErrorBody> {
+fn private(message: &Message, key: u32, passphrase: Option<u32>) -> Result<PrivateKey, ErrorBody> {
     let passphrase = passphrase.map(|index| reply::blob(message, index)).transpose()?;
     PrivateKey::parse(reply::blob(message, key)?, passphrase).map_err(key_error)
 }

@@ -27,7 +27,7 @@ struct Load {
 #[serde(deny_unknown_fields)]
 struct DocumentBlob {
     name: String,
-    blob: usize,
+    blob: u32,
 }
 
 #[derive(Deserialize)]

@@ -57,8 +57,8 @@ pub(crate) fn header<T: DeserializeOwned>(message: &Message) -> Result<T, ErrorB
 }
 
 /// The blob that a header names.
-pub(crate) fn blob(message: &Message, index: usize) -> Result<&[u8], ErrorBody> {
-    message.blobs.get(index).map(Vec::as_slice).ok_or_else(|| {
+pub(crate) fn blob(message: &Message, index: u32) -> Result<&[u8], ErrorBody> {
+    usize::try_from(index).ok().and_then(|index| message.blobs.get(index)).map(Vec::as_slice).ok_or_else(|| {
         error("message-invalid", format!("the header names blob {index}, and there are {}", message.blobs.len()))
     })
 }

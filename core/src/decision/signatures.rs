@@ -113,6 +113,7 @@ pub(super) fn collect<'e>(repository: &Repository, digest: &Digest, ask: &mut As
             Some(Some(Err(flaw))) => Err(flaw.reason(number)),
             _ => Ok(Payload::Implied(Rc::clone(&implied))),
         };
+        let payload = payload.and_then(|payload| payload.check_size(number, signature.payload.size));
         let content = payload.map(|payload| Material {
             digest: signature.payload.digest,
             payload,
@@ -121,6 +122,20 @@ pub(super) fn collect<'e>(repository: &Repository, digest: &Digest, ask: &mut As
         Candidate { number, content, has_certificate: signature.has_certificate }
     });
     Some(Signatures::Some(candidates.collect()))
+}
+
+impl Payload<'_> {
+    /// Digest and size of a layer both have to be those of its content (image-spec, descriptor.md).
+    fn check_size(self, number: usize, announced: u64) -> Result<Self, Reason> {
+        let octets = match &self {
+            Self::Fetched(content) => content.bytes().len(),
+            Self::Implied(bytes) => bytes.len(),
+        };
+        if u64::try_from(octets) == Ok(announced) {
+            return Ok(self);
+        }
+        Err(Reason::SignatureDefect { number, what: format!("its payload has {octets} octets, not {announced}") })
+    }
 }
 
 /// What is wrong with a payload, whichever signature names it.

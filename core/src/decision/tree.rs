@@ -54,10 +54,11 @@ fn node(requirement: &Requirement, signer: &mut impl FnMut(&str) -> Node) -> Nod
         }
         Requirement::AtLeast { count, of } => {
             let of: Vec<Node> = of.iter().map(|name| signer(name)).collect();
-            let (outcome, got) = at_least(*count, &of);
+            let need = usize::try_from(*count).unwrap_or(usize::MAX);
+            let (outcome, got) = at_least(need, &of);
             let mut whole = Node::composite(format!("atLeast {count}"), outcome, of);
             if outcome != Outcome::Accept {
-                whole.reasons.push(Reason::Threshold { got, need: *count });
+                whole.reasons.push(Reason::Threshold { got, need });
             }
             whole
         }

@@ -22,7 +22,7 @@ pub enum Requirement {
     /// This many different keys out of these signers have signed; a key that several signers name counts once.
     AtLeast {
         /// How many.
-        count: usize,
+        count: u32,
         /// Out of whom.
         of: Vec<String>,
     },
@@ -66,7 +66,7 @@ impl Requirement {
                 if *count == 0 {
                     return Err("atLeast: 0 requires nothing".to_owned());
                 }
-                if *count > keys.len() {
+                if u32::try_from(keys.len()).is_ok_and(|keys| *count > keys) {
                     return Err(format!("atLeast: {count} can never hold: there are {} different keys", keys.len()));
                 }
                 Ok(())
@@ -104,7 +104,7 @@ fn from_value(value: Value) -> Result<Requirement, String> {
         ["allOf"] => list("allOf").map(Requirement::AllOf),
         ["anyOf"] => list("anyOf").map(Requirement::AnyOf),
         ["atLeast", "of"] => {
-            let count = members.get("atLeast").and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok());
+            let count = members.get("atLeast").and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok());
             let of = list("of")?
                 .into_iter()
                 .map(|part| match part {

@@ -1,2 +1,31 @@
-//! (skeleton)
-fn main() {}
+//! The program `bulla`: reads the command line, runs one command, says how it ended.
+
+mod ask;
+mod commands;
+mod demo;
+mod files;
+mod options;
+mod output;
+mod passphrase;
+mod policies;
+mod signer;
+mod signing;
+mod sources;
+mod start;
+mod verdict;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let line = options::CommandLine::parse();
+    start::logging(&line.global, commands::default_log(&line.command));
+    match commands::run(&line.global, line.command) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            output::error(line.global.output, &error);
+            output::Exit::Failed.into()
+        }
+    }
+}

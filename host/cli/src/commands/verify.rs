@@ -1,0 +1,125 @@
+//! `bulla verify`: asks the module about images, with policies or pinned keys.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use bulla_server::{Decided, Decider};
+use clap::Args;
+use futures_util::StreamExt as _;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::Value;
+
+use crate::options::Global;
+use crate::output::{self, Exit};
+use crate::policies::{self, Identity};
+use crate::sources::{SourceOptions, pair};
+use crate::{start, verdict};
+
+const EXAMPLES: &str = "\
+Examples:
+  bulla verify registry.example/app:1.4 --key release.pub
+  bulla verify registry.example/app:1.4 --key release.pub --annotation stage=tested --identity exact
+  bulla verify registry.example/app:1.4 registry.example/db:9 --policy policies/ --output json
+  bulla verify registry.example/app:1.4 --key release.pub --layout registry.example/app=./layout
+
+Exit codes: 0 all accepted; 1 any rejected; 2 any unknown, or nothing could be decided.";
+
+/// Decide whether images may run, by pinned keys or by policies
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The images, by tag or digest
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<String>,
+    /// A public key (PEM): one of the given keys must have signed
+    #[arg(long, value_name = "FILE", required_unless_present = "policy", conflicts_with = "policy")]
+    key: Vec<PathBuf>,
+    /// A policy file, or a folder of them
+    #[arg(long, value_name = "FILE")]
+    policy: Vec<PathBuf>,
+    /// With --key: how the name in a signature is compared with the image
+    #[arg(long, value_enum, default_value_t = Identity::Repository, conflicts_with = "policy")]
+    identity: Identity,
+    /// With --key: an annotation that must have been signed with exactly this value
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair, conflicts_with = "policy")]
+    annotation: Vec<(String, String)>,
+    /// Seconds for each image; what is not known by then is unknown
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    deadline: u64,
+    #[command(flatten)]
+    sources: SourceOptions,
+}
+
+/// Decides about all images and prints the verdicts in the order in which the images were given.
+///
+/// # Errors
+/// When keys, policies or the configuration cannot be used.
+pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<Exit> {
+    let engine = start::engine(global)?;
+    start::runtime()?.block_on(async {
+        let files = if arguments.policy.is_empty() {
+            let annotations: BTreeMap<_, _> = arguments.annotation.iter().cloned().collect();
+            policies::from_keys(&engine, &arguments.key, arguments.identity, &annotations).await?
+        } else {
+            policies::read(&arguments.policy)?
+        };
+        let loaded = files.validate(&engine).await?;
+        let decider = Decider::new(engine.clone(), arguments.sources.open()?, loaded);
+        let decisions = decide_all(&decider, &arguments.images, Duration::from_secs(arguments.deadline)).await;
+        output::either(
+            global.output,
+            || decisions.iter().map(verdict::text).collect::<Vec<_>>().join("\n"),
+            || Value::Array(decisions.iter().map(|decided| decided.verdict.clone()).collect()),
+        );
+        Ok(verdict::exit(&decisions))
+    })
+}
+
+/// As many at once as there are sandboxes; each has its own deadline from when its turn comes.
+async fn decide_all(decider: &Decider, images: &[String], deadline: Duration) -> Vec<Decided> {
+    let progress = Progress::after_a_second(images.len());
+    let decisions = futures_util::stream::iter(images)
+        .map(|image| async {
+            let decided = decider.decide(image, None, Instant::now() + deadline).await;
+            progress.bar.inc(1);
+            decided
+        })
+        .buffered(start::COMMAND_INSTANCES)
+        .collect()
+        .await;
+    progress.end();
+    decisions
+}
+
+/// A line on the terminal that shows itself when it takes longer than a second.
+struct Progress {
+    bar: ProgressBar,
+    later: tokio::task::JoinHandle<()>,
+}
+
+impl Progress {
+    fn after_a_second(images: usize) -> Self {
+        let length = u64::try_from(images).unwrap_or(u64::MAX);
+        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} of {len} images decided, {elapsed}") {
+            bar.set_style(style);
+        }
+        let shown = bar.clone();
+        let later = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if std::io::stderr().is_terminal() {
+                shown.set_draw_target(ProgressDrawTarget::stderr());
+                shown.enable_steady_tick(Duration::from_millis(100));
+            }
+        });
+        Self { bar, later }
+    }
+
+    fn end(self) {
+        self.later.abort();
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,201 @@
+//! From an image to a verdict, for every surface: the policies in force, the sources, the sandbox, the time.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use bulla_engine::{BoxFuture, Engine, Fetch, Fetched, decide};
+use bulla_registry::{Need, Source as _, Sources};
+use serde_json::{Value, json};
+
+use crate::clock;
+use crate::metrics::Metrics;
+use crate::policies::Loaded;
+
+/// Decides about images. Everything it says comes from the module; it says *unknown* itself when there is no verdict.
+#[derive(Debug)]
+pub struct Decider {
+    engine: Engine,
+    sources: Sources,
+    loaded: ArcSwap<Loaded>,
+    metrics: Arc<Metrics>,
+}
+
+/// A verdict, and what it took.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// What stands under `verdict` in the module's answer: `outcome`, `image`, `digest`, `pinned`, `summary`, …
+    pub verdict: Value,
+    /// The answer's header, octet by octet as the module wrote it; empty when there was no answer.
+    pub bytes: Vec<u8>,
+    /// How often evidence was supplied.
+    pub rounds: u32,
+    /// Needs that were answered.
+    pub needs: u32,
+    /// Wall time.
+    pub took: Duration,
+    /// The policy generation that it rests on.
+    pub generation: Arc<str>,
+}
+
+/// What a verdict says, in the words of the module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The image may run.
+    Accept,
+    /// It may not.
+    Reject,
+    /// It is not known.
+    Unknown,
+}
+
+impl Outcome {
+    /// The word used in verdicts, logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Reject => "reject",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Decider {
+    /// Decides with these policies, until [`replace`](Self::replace) gives others.
+    pub fn new(engine: Engine, sources: Sources, loaded: Loaded) -> Self {
+        let metrics = Arc::new(Metrics::new());
+        Self { engine, sources, loaded: ArcSwap::from_pointee(loaded), metrics }
+    }
+
+    /// Decides about one image. Always answers, at the latest shortly after `deadline`; a sandbox that failed, a limit or
+    /// too much to do give an *unknown* verdict that says so.
+    pub async fn decide(&self, image: &str, namespace: Option<&str>, deadline: Instant) -> Decided {
+        let begun = Instant::now();
+        let loaded = self.loaded();
+        let mut question = json!({"image": image, "now": clock::now()});
+        if let (Some(namespace), Some(fields)) = (namespace, question.as_object_mut()) {
+            fields.insert("namespace".to_owned(), namespace.into());
+        }
+        let fetch = Evidence(&self.sources);
+        let decision = decide(&self.engine, loaded.documents(), &question, &fetch, deadline).await;
+        let generation = loaded.generation().clone();
+        match decision {
+            Ok(decision) => Decided {
+                verdict: decision.verdict,
+                bytes: decision.verdict_bytes,
+                rounds: decision.rounds,
+                needs: decision.needs,
+                took: begun.elapsed(),
+                generation,
+            },
+            Err(error) => Decided::unknown(image, &error.to_string(), begun.elapsed(), generation),
+        }
+    }
+
+    /// The policies in force now.
+    pub fn loaded(&self) -> Arc<Loaded> {
+        self.loaded.load_full()
+    }
+
+    /// Puts other policies in force. Decisions that are under way end with those that they began with.
+    pub fn replace(&self, loaded: Loaded) {
+        self.loaded.store(Arc::new(loaded));
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The sources of evidence.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+}
+
+impl Decided {
+    /// A verdict for when the module gave none.
+    pub(crate) fn unknown(image: &str, reason: &str, took: Duration, generation: Arc<str>) -> Self {
+        let verdict = json!({
+            "outcome": Outcome::Unknown.name(),
+            "image": image,
+            "repository": null,
+            "digest": null,
+            "pinned": null,
+            "summary": format!("unknown: {reason}"),
+            "policies": [],
+            "reasons": [],
+            "warnings": [],
+            "otherForms": [],
+        });
+        Self { verdict, bytes: Vec::new(), rounds: 0, needs: 0, took, generation }
+    }
+
+    /// The outcome. A word that this host does not know is unknown, never an accept.
+    pub fn outcome(&self) -> Outcome {
+        match self.text("outcome") {
+            Some("accept") => Outcome::Accept,
+            Some("reject") => Outcome::Reject,
+            _ => Outcome::Unknown,
+        }
+    }
+
+    /// The digest that was decided about, once it was settled.
+    pub fn digest(&self) -> Option<&str> {
+        self.text("digest")
+    }
+
+    /// The reference to run instead, pinned to its digest.
+    pub fn pinned(&self) -> Option<&str> {
+        self.text("pinned")
+    }
+
+    /// `registry/repository`, normalised.
+    pub fn repository(&self) -> Option<&str> {
+        self.text("repository")
+    }
+
+    /// One line for people.
+    pub fn summary(&self) -> &str {
+        self.text("summary").unwrap_or("the module gave no summary")
+    }
+
+    /// What policies in mode `warn` have to say.
+    pub fn warnings(&self) -> Vec<&str> {
+        let list = self.verdict.get("warnings").and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// Whether a reason of this code stands in the verdict itself, not in one of its policies.
+    pub(crate) fn has_reason(&self, code: &str) -> bool {
+        let reasons = self.verdict.get("reasons").and_then(Value::as_array);
+        reasons.into_iter().flatten().any(|reason| reason.get("code").and_then(Value::as_str) == Some(code))
+    }
+
+    fn text(&self, field: &str) -> Option<&str> {
+        self.verdict.get(field).and_then(Value::as_str)
+    }
+}
+
+/// [`Sources`] as the engine wants them.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'s>(pub &'s Sources);
+
+impl Fetch for Evidence<'_> {
+    fn fetch<'a>(&'a self, need: &'a Need, deadline: Instant) -> BoxFuture<'a, Fetched> {
+        Box::pin(async move {
+            match self.0.fetch(need, deadline.into()).await {
+                bulla_registry::Fetched::Bytes { bytes, media_type } => Fetched::Bytes { bytes, media_type },
+                bulla_registry::Fetched::Digest(digest) => Fetched::Digest(digest),
+                bulla_registry::Fetched::Absent => Fetched::Absent,
+                bulla_registry::Fetched::TooLarge { got } => Fetched::TooLarge { got },
+                bulla_registry::Fetched::Failed { reason } => Fetched::Failed { reason },
+            }
+        })
+    }
+}

@@ -1,0 +1,153 @@
+//! One review: its images from the module, a decision about each, the response from the module.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bulla_engine::SandboxError;
+use bulla_engine::abi::Operation;
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tracing::{error, info};
+
+use crate::config::WhenUnknown;
+use crate::decider::{Decided, Decider};
+use crate::metrics::Surface;
+
+/// Wall time kept for making the response, at most; an eighth of what there is when that is less.
+const RESERVE: Duration = Duration::from_millis(500);
+/// How much later than its deadline a decision may come before nobody waits for it.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// What a review became.
+#[derive(Debug)]
+pub(crate) enum Reviewed {
+    /// The octets of the AdmissionReview to answer with, as the module made them.
+    Response { bytes: Vec<u8>, allowed: bool },
+    /// The body is no AdmissionReview, for this reason.
+    Invalid(String),
+    /// The module could not be asked at all.
+    Failed(SandboxError),
+}
+
+/// How reviews are judged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    pub(crate) unknown: WhenUnknown,
+    pub(crate) pin: bool,
+    pub(crate) parallel_images: usize,
+}
+
+/// What the module finds in a review.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Extracted {
+    uid: String,
+    #[serde(default)]
+    namespace: String,
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    target: String,
+    #[serde(default)]
+    images: Vec<Image>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Image {
+    image: String,
+}
+
+/// Judges one review. Ends by `deadline`: what has no verdict by then is unknown.
+pub(crate) async fn review(decider: &Arc<Decider>, body: Bytes, rules: Rules, deadline: Instant) -> Reviewed {
+    let engine = decider.engine();
+    let asked = engine.ask(Operation::Extract, &json!({"review": 0}), vec![body.to_vec()], left(deadline)).await;
+    let found: Extracted = match asked {
+        Ok((found, _)) => found,
+        Err(SandboxError::Module { message, .. }) => return Reviewed::Invalid(message),
+        Err(problem) => return Reviewed::Failed(problem),
+    };
+    let remaining = left(deadline);
+    let reserve = RESERVE.min(remaining / 8);
+    let settle_by = deadline.checked_sub(reserve).unwrap_or(deadline);
+    let decisions: Vec<_> = found.images.iter().map(|image| decide(decider, &found, &image.image, settle_by)).collect();
+    let decisions = futures_util::stream::iter(decisions).buffer_unordered(rules.parallel_images.max(1));
+    let verdicts: Vec<Value> = decisions.collect().await;
+
+    let settings = json!({"unknown": rules.unknown, "pin": rules.pin});
+    let header = json!({"review": 0, "verdicts": verdicts, "settings": settings});
+    let asked = engine.ask(Operation::Respond, &header, vec![body.to_vec()], left(deadline).max(reserve)).await;
+    match asked {
+        Ok((Value::Object(answer), mut blobs)) if !blobs.is_empty() => {
+            let allowed = answer.get("allowed").and_then(Value::as_bool).unwrap_or(false);
+            Reviewed::Response { bytes: blobs.swap_remove(0), allowed }
+        }
+        Ok(_) => denial(&found.uid, "the module gave no response"),
+        Err(problem) => {
+            error!(uid = %found.uid, %problem, "no response from the module: denied");
+            denial(&found.uid, &problem.to_string())
+        }
+    }
+}
+
+async fn decide(decider: &Decider, review: &Extracted, image: &str, deadline: Instant) -> Value {
+    let begun = Instant::now();
+    let namespace = Some(review.namespace.as_str()).filter(|namespace| !namespace.is_empty());
+    let latest = deadline.checked_add(GRACE).unwrap_or(deadline);
+    let work = decider.decide(image, namespace, deadline);
+    let decided = tokio::time::timeout_at(latest.into(), work).await.unwrap_or_else(|_| {
+        let registry = image.split('/').next().unwrap_or_default();
+        let reason = format!("no verdict about an image of {registry} within {} ms", begun.elapsed().as_millis());
+        Decided::unknown(image, &reason, begun.elapsed(), decider.loaded().generation().clone())
+    });
+    decider.metrics().decided(Surface::Webhook, &decided);
+    info!(
+        target: "bulla::decision",
+        surface = Surface::Webhook.name(),
+        image,
+        digest = decided.digest(),
+        outcome = decided.outcome().name(),
+        summary = decided.summary(),
+        rounds = decided.rounds,
+        needs = decided.needs,
+        millis = u64::try_from(decided.took.as_millis()).unwrap_or(u64::MAX),
+        policies = prefix(&decided.generation),
+        module = prefix(decider.engine().module_digest()),
+        dry_run = review.dry_run,
+        namespace = namespace.unwrap_or_default(),
+        object = review.target,
+        "decided",
+    );
+    projection(image, &decided)
+}
+
+/// What a response is made from. The image is the name that the module itself gave it, so that the two find each other.
+fn projection(image: &str, decided: &Decided) -> Value {
+    json!({
+        "image": image,
+        "outcome": decided.outcome().name(),
+        "digest": decided.digest(),
+        "pinned": decided.pinned(),
+        "summary": decided.summary(),
+        "warnings": decided.warnings(),
+    })
+}
+
+/// The first 12 digits: enough to tell two apart in a log.
+pub(crate) fn prefix(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}
+
+/// A denial without the module. The host may always withhold; an error status instead would let a webhook with
+/// `failurePolicy: Ignore` admit.
+fn denial(uid: &str, reason: &str) -> Reviewed {
+    let status = json!({"code": 403, "reason": "Forbidden", "message": format!("unknown: {reason}")});
+    let response = json!({"uid": uid, "allowed": false, "status": status});
+    let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response});
+    Reviewed::Response { bytes: review.to_string().into_bytes(), allowed: false }
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
