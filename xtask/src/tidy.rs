@@ -114,6 +114,14 @@ fn check_file(file: &str, text: &str) -> Vec<Finding> {
             }
         }
     }
+    if file.starts_with("host/") && file.ends_with(".rs") {
+        for (number, line) in text.lines().enumerate() {
+            if line.contains("bulla_core::") && !line.contains("bulla_core::yaml") {
+                let why = "a host decides nothing: ask the module. Only core's YAML reader is shared".to_owned();
+                found(number + 1, "host-decides-nothing", why);
+            }
+        }
+    }
     if file != "Cargo.lock" {
         for (number, line) in text.lines().enumerate() {
             for folder in MACHINE_FOLDERS.iter().filter(|folder| names_folder(line, folder)) {

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{info, warn};
 use wasmtime::{Config, InstanceAllocationStrategy, InstancePre, Linker, Module, OptLevel, PoolingAllocationConfig};
+use zeroize::Zeroize as _;
 
 use crate::allowance::Allowance;
 use crate::code::{Code, CodeFrom};
@@ -163,6 +164,9 @@ impl Engine {
         let ran = tokio::task::spawn_blocking(move || {
             let reply = sandbox.call(operation, &message, budget.saturating_sub(begun.elapsed()));
             drop((sandbox, turn));
+            if keys {
+                message.blobs.zeroize();
+            }
             reply
         });
         let reply = ran.await.map_err(|error| SandboxError::Stopped { what: error.to_string() })??;

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{InstancePre, Store, Trap};
+use zeroize::Zeroizing;
 
 use crate::allowance::Allowance;
 use crate::contract::{Exports, Functions};
@@ -72,7 +73,8 @@ impl Sandbox {
         if self.poisoned {
             return Err(SandboxError::Poisoned { operation });
         }
-        let request = message.encode()?;
+        // A request may hold a key or a passphrase: this copy of it is wiped.
+        let request = Zeroizing::new(message.encode()?);
         let limit = self.store.data().bytes;
         let length = i32::try_from(request.len()).map_err(|_| SandboxError::Memory { limit })?;
         if request.len() > limit {

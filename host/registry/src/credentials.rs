@@ -50,7 +50,7 @@ pub struct Credentials {
 /// A credential together with the name that token caches know it by.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
-    /// File and key, e.g. `/root/.docker/config.json: registry.example`. Not secret.
+    /// File and key, e.g. `~/.docker/config.json: registry.example`. Not secret.
     pub(crate) origin: String,
     pub(crate) credential: Credential,
 }

@@ -1,7 +1,6 @@
 //! Requests to token realms (distribution, docs/content/spec/auth/token.md and oauth.md).
 
 use core::time::Duration;
-use std::time::SystemTime;
 
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -13,7 +12,7 @@ use crate::auth::{Token, TokenKey, basic, bearer, refusal};
 use crate::body::{Answer, Progress};
 use crate::credentials::{Credential, Found};
 use crate::error::{RegistryError, clean};
-use crate::retry::{backoff, is_temporary, retry_after};
+use crate::retry::{backoff, is_temporary, retry_after, wall_clock};
 use crate::secret::Secret;
 use crate::stats::RequestKind;
 use crate::transport::{Call, Transport, before};
@@ -131,7 +130,7 @@ impl Transport {
             let pause = match &result {
                 Err(RegistryError::Connect { .. }) => backoff(self.limits(), retry),
                 Ok(response) if is_temporary(response.status().as_u16()) => {
-                    retry_after(response.headers(), SystemTime::now()).unwrap_or_else(|| backoff(self.limits(), retry))
+                    retry_after(response.headers(), wall_clock()).unwrap_or_else(|| backoff(self.limits(), retry))
                 }
                 _ => Duration::MAX,
             };

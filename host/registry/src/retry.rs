@@ -32,6 +32,12 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     Some(date.duration_since(now).unwrap_or_default())
 }
 
+/// The time of day, which only a `Retry-After` that is a date is held against.
+pub(crate) fn wall_clock() -> SystemTime {
+    #[allow(clippy::disallowed_methods, reason = "no decision sees it: it only lengthens or shortens a wait")]
+    SystemTime::now()
+}
+
 #[cfg(test)]
 mod tests {
     use core::time::Duration;

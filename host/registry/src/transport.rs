@@ -3,7 +3,6 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use moka::future::Cache;
@@ -20,7 +19,7 @@ use crate::credentials::Credentials;
 use crate::error::{RegistryError, clean, innermost};
 use crate::host::{Host, authority, check_hosts};
 use crate::known::canonical;
-use crate::retry::{backoff, is_temporary, retry_after};
+use crate::retry::{backoff, is_temporary, retry_after, wall_clock};
 use crate::stats::{RequestKind, Stats};
 use crate::tls::{http_client, read_certificates};
 
@@ -165,7 +164,7 @@ impl Transport {
             let pause = match &result {
                 Err(RegistryError::Connect { .. }) => backoff(self.limits(), retry),
                 Ok(exchanged) if is_temporary(exchanged.response.status().as_u16()) => {
-                    match retry_after(exchanged.response.headers(), SystemTime::now()) {
+                    match retry_after(exchanged.response.headers(), wall_clock()) {
                         Some(wait) if !before(call.deadline, wait) => {
                             return Err(RegistryError::RetryAfter {
                                 registry: call.host.name.clone(),

@@ -130,6 +130,8 @@ fn projection(image: &str, decided: &Decided) -> Value {
         "digest": decided.digest(),
         "pinned": decided.pinned(),
         "summary": decided.summary(),
+        // Where no policy enforces, the module says so; silence enforces.
+        "enforced": decided.verdict.get("enforced").and_then(Value::as_bool).unwrap_or(true),
         "warnings": decided.warnings(),
     })
 }
