@@ -66,8 +66,15 @@ impl Registry {
 
     /// `skopeo copy`, both ends on loopback.
     pub fn copy(&self, from: &str, to: &str) {
-        run(Command::new(&self.skopeo)
-            .args(["--insecure-policy", "copy", "--all", "--src-tls-verify=false", "--dest-tls-verify=false", from, to]));
+        run(Command::new(&self.skopeo).args([
+            "--insecure-policy",
+            "copy",
+            "--all",
+            "--src-tls-verify=false",
+            "--dest-tls-verify=false",
+            from,
+            to,
+        ]));
     }
 
     /// `skopeo` for a command that may fail.

@@ -45,11 +45,8 @@ impl Webhook {
 }
 
 fn policy(public: &Path) -> String {
-    let key: String = std::fs::read_to_string(public)
-        .expect("a key")
-        .lines()
-        .map(|line| format!("          {line}\n"))
-        .collect();
+    let key: String =
+        std::fs::read_to_string(public).expect("a key").lines().map(|line| format!("          {line}\n")).collect();
     format!(
         "apiVersion: bulla.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {{name: all}}\nspec:\n  match: {{everyImage: true}}\n  signers:\n    \
          release:\n      cosign:\n        publicKey: |\n{key}  require: release\n"
@@ -88,7 +85,8 @@ fn pods_are_pinned_templates_annotated_and_silence_is_unknown() {
 
     // Eight containers of one image: one decision, one patch for each container.
     let containers: Vec<Value> = (0..8).map(|n| json!({"name": format!("c{n}"), "image": image})).collect();
-    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": containers}});
+    let pod =
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": containers}});
     let response = webhook.ask(&review(("", "Pod"), pod.clone()));
     assert_eq!(response["response"]["allowed"], json!(true), "{response}");
     let operations = patch(&response);

@@ -98,7 +98,11 @@ fn bulla_signs_with_rsa_cosign_verifies() {
         run(std::process::Command::new(&openssl)
             .args(["genpkey", "-algorithm", "RSA", "-pkeyopt", &option, "-out"])
             .arg(&private));
-        run(std::process::Command::new(&openssl).args(["pkey", "-pubout", "-in"]).arg(&private).arg("-out").arg(&public));
+        run(std::process::Command::new(&openssl)
+            .args(["pkey", "-pubout", "-in"])
+            .arg(&private)
+            .arg("-out")
+            .arg(&public));
         run(bulla().args(["sign", "--yes", "--key"]).arg(&private).arg(&image));
         for cosign in [&old, &new] {
             let accepted = cosign_verify(cosign, &public, &image, &[]);

@@ -94,7 +94,9 @@ fn a_flipped_byte_in_the_key_is_rejected() {
     // A byte of the point: either it is no point of the curve any more, or it is another key.
     let damaged: String = pem.replacen("\n-----END", "X\n-----END", 1);
     std::fs::write(&signed.public, damaged).expect("writable");
-    let output = bulla_tests::support::output(bulla_tests::support::bulla().arg("verify").arg(&signed.image).arg("--key").arg(&signed.public));
+    let output = bulla_tests::support::output(
+        bulla_tests::support::bulla().arg("verify").arg(&signed.image).arg("--key").arg(&signed.public),
+    );
     assert_eq!(output.status.code(), Some(2), "a file that is no key cannot be verified with");
     assert!(String::from_utf8_lossy(&output.stderr).contains("key"), "{output:?}");
 

@@ -37,14 +37,19 @@ fn skopeo_gets_the_signed_image_whole_and_the_unsigned_one_not_at_all() {
         let mut files: Vec<(String, Vec<u8>)> = std::fs::read_dir(folder)
             .expect("a folder")
             .map(|entry| entry.expect("an entry"))
-            .map(|entry| (entry.file_name().to_string_lossy().into_owned(), std::fs::read(entry.path()).expect("a file")))
+            .map(|entry| {
+                (entry.file_name().to_string_lossy().into_owned(), std::fs::read(entry.path()).expect("a file"))
+            })
             .collect();
         files.sort();
         files
     };
     assert_eq!(files(&through), files(&direct));
     assert!(files(&through).iter().any(|(name, _)| name == "manifest.json"));
-    registry.copy(&format!("docker://{address}/shop/app@{digest}"), &format!("dir:{}", folder.path().join("again").display()));
+    registry.copy(
+        &format!("docker://{address}/shop/app@{digest}"),
+        &format!("dir:{}", folder.path().join("again").display()),
+    );
 
     // By tag and by digest, the unsigned one is refused with the reason; nothing of it arrives.
     for reference in ["shop/app:unsigned".to_owned(), format!("shop/app@{unsigned_digest}")] {
@@ -63,10 +68,9 @@ fn skopeo_gets_the_signed_image_whole_and_the_unsigned_one_not_at_all() {
     }
 
     // Its blobs are as closed as its manifest, although the same registry would give them.
-    let manifest: Value = serde_json::from_slice(
-        &std::fs::read(registry.blob_file(&unsigned_digest)).expect("the unsigned manifest"),
-    )
-    .expect("JSON");
+    let manifest: Value =
+        serde_json::from_slice(&std::fs::read(registry.blob_file(&unsigned_digest)).expect("the unsigned manifest"))
+            .expect("JSON");
     let layer = manifest["layers"][0]["digest"].as_str().expect("a digest");
     let curl = bulla_tests::peers::require("curl").expect("curl");
     let answer = run(std::process::Command::new(curl)

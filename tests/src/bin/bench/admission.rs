@@ -29,7 +29,12 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), Failure> {
 
     let cached = Webhook::start(folder.path(), "cached", &public, 3600)?;
     let before = cached.serving.resident_kib();
-    table.row("resident memory after start", format!("{} MiB", before / 1024), "goal 64 MiB", format!("{:.2} ×", mib(before) / 64.0));
+    table.row(
+        "resident memory after start",
+        format!("{} MiB", before / 1024),
+        "goal 64 MiB",
+        format!("{:.2} ×", mib(before) / 64.0),
+    );
     cached.admit(&body).await?;
     let steady = cached.steady(&body, Duration::from_secs(10)).await?;
     let what = format!("admission of a Pod, evidence cached, {RATE} requests/s over TLS, p50");
@@ -38,10 +43,16 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), Failure> {
     table.row("the same, p99", show(p99), "goal 10 ms", ratio(p99, GOAL));
     let (rate, times) = cached.flat_out(&body, Duration::from_secs(5)).await?;
     let what = "the same, as many as it can, 16 connections";
-    let measured = format!("{rate:.0} requests/s, p50 {}, p99 {}", show(percentile(&times, 0.5)), show(percentile(&times, 0.99)));
+    let measured =
+        format!("{rate:.0} requests/s, p50 {}, p99 {}", show(percentile(&times, 0.5)), show(percentile(&times, 0.99)));
     table.row(what, measured, &format!("{RATE} requests/s"), format!("{:.1} ×", rate / f64::from(RATE)));
     let after = cached.serving.resident_kib();
-    table.row("resident memory after that", format!("{} MiB", after / 1024), "after start", format!("{:.2} ×", mib(after) / mib(before)));
+    table.row(
+        "resident memory after that",
+        format!("{} MiB", after / 1024),
+        "after start",
+        format!("{:.2} ×", mib(after) / mib(before)),
+    );
     drop(cached);
 
     let cold = Webhook::start(folder.path(), "cold", &public, 0)?;
@@ -87,7 +98,11 @@ impl Webhook {
             "policies: [policy.yaml]\nstateDir: state\nregistry: {{cache: {{tagSeconds: {tag_seconds}}}}}\nwebhook:\n  listen: '{address}'\n  tls: {{selfSigned: true, names: [localhost, 127.0.0.1]}}\n"
         );
         let serving = Serving::start(&folder, &config, address);
-        Ok(Self { serving, client: client(&folder.join("state"))?, url: format!("https://127.0.0.1:{}/v1/admit", address.port()) })
+        Ok(Self {
+            serving,
+            client: client(&folder.join("state"))?,
+            url: format!("https://127.0.0.1:{}/v1/admit", address.port()),
+        })
     }
 
     async fn admit(&self, body: &str) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio::time::Instant;
+use std::time::Instant;
 
 use crate::table::{Table, median, ratio, show, times};
 
@@ -48,7 +48,12 @@ pub(crate) async fn measure(engine: &Engine, table: &mut Table) -> Result<(), Fa
     }
 
     let fresh = times(3000, || drop(engine.try_sandbox().expect("a sandbox")));
-    table.row("fresh sandbox, made and dropped", show(median(&fresh)), "goal 20 µs", ratio(median(&fresh), Duration::from_micros(20)));
+    table.row(
+        "fresh sandbox, made and dropped",
+        show(median(&fresh)),
+        "goal 20 µs",
+        ratio(median(&fresh), Duration::from_micros(20)),
+    );
 
     decision(engine, &mut keys, table).await
 }
@@ -65,7 +70,8 @@ async fn decision(engine: &Engine, keys: &mut Sandbox, table: &mut Table) -> Res
     let blobs = vec![payload, signature, pair.public.clone()];
     let (_, plan): (Value, _) = keys.call_json(Operation::Assemble, &header, blobs, BUDGET)?;
     let fetch = Memory { digest, manifest: plan.into_iter().next().ok_or("no manifest")?.into() };
-    let key: String = String::from_utf8(pair.public.clone())?.lines().map(|line| format!("          {line}\n")).collect();
+    let key: String =
+        String::from_utf8(pair.public.clone())?.lines().map(|line| format!("          {line}\n")).collect();
     let policy = format!(
         "apiVersion: bulla.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {{name: bench}}\nspec:\n  match: {{images: [{IMAGE}]}}\n  signers:\n    \
          release:\n      cosign:\n        publicKey: |\n{key}  require: release\n"
@@ -74,7 +80,7 @@ async fn decision(engine: &Engine, keys: &mut Sandbox, table: &mut Table) -> Res
     let question = json!({"image": format!("{IMAGE}:1"), "now": 0});
     let mut whole = Vec::new();
     for _ in 0..300 {
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         let deadline = Instant::now() + BUDGET;
         let decision = bulla_engine::decide(engine, &documents, &question, &fetch, deadline).await?;
         whole.push(start.elapsed());

@@ -18,7 +18,11 @@ pub(crate) fn measure(table: &mut Table) {
     registry.push_image(&image, "bench");
     let keys: Vec<_> = (0..15).map(|n| bulla_key(folder.path(), &format!("k{n}"), "ecdsa-p256")).collect();
     for (n, (private, _)) in keys.iter().enumerate().skip(12) {
-        run(bulla().args(["sign", "--yes", "--key"]).arg(private).args(["--annotation", &format!("n={n}")]).arg(&image));
+        run(bulla()
+            .args(["sign", "--yes", "--key"])
+            .arg(private)
+            .args(["--annotation", &format!("n={n}")])
+            .arg(&image));
     }
     let mut arguments = vec![image];
     for (_, public) in &keys {

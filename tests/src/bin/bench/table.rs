@@ -24,7 +24,10 @@ impl fmt::Display for Table {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let processors = std::thread::available_parallelism().map_or(0, usize::from);
         writeln!(out, "# Measured\n")?;
-        writeln!(out, "Written by `cargo xtask bench --write` on {processors} processors, shared with whatever else ran; release build.")?;
+        writeln!(
+            out,
+            "Written by `cargo xtask bench --write` on {processors} processors, shared with whatever else ran; release build."
+        )?;
         writeln!(out, "Medians unless said otherwise. Read the ratios: both sides of one are from the same run.\n")?;
         writeln!(out, "Module sha256:{}\n", self.module)?;
         writeln!(out, "| what | measured | against | ratio or goal |\n| --- | --- | --- | --- |")?;

@@ -1,0 +1,365 @@
+//! Keys: read, made, written anew, encrypted as cosign does; signing from prepare to assemble.
+
+use bulla_abi::Operation;
+use serde_json::{Value, json};
+
+use super::constants::{CERTIFICATE, RSA_1024, RSA_2048};
+use super::scene::{APP, image, payload, payload_for, subject};
+use super::toolbox::{self, Key, call};
+use super::{Book, add};
+use crate::expect::Expect;
+use crate::recipe::Recipe;
+use crate::vectors::Vector;
+
+pub(super) fn write(book: &mut Book) {
+    described(book);
+    encrypted(book);
+    made(book);
+    signing(book);
+}
+
+fn vector(operation: &str, header: Value, blobs: Vec<Recipe>, comment: &str, expect: Expect) -> Vector {
+    Vector {
+        comment: comment.to_owned(),
+        layer: "key".to_owned(),
+        operation: operation.to_owned(),
+        header: Some(header),
+        header_bytes: None,
+        message: None,
+        blobs,
+        sandbox: None,
+        expect,
+    }
+}
+
+fn ok(answer: Value) -> Expect {
+    Expect::outcome("ok").answer(answer)
+}
+
+fn described(book: &mut Book) {
+    let key = Key::p256(1);
+    let mut add = |name: &str, file: Recipe, comment: &str, expect| {
+        add(book, &format!("key/{name}"), vector("key", json!({"key": 0}), vec![file], comment, expect));
+    };
+    let public =
+        json!({"kind": "public", "algorithm": "ecdsa-p256", "fingerprint": key.fingerprint, "privateKey": null});
+    let private =
+        json!({"kind": "private", "algorithm": "ecdsa-p256", "fingerprint": key.fingerprint, "privateKey": null});
+    let der = toolbox::pem_content(&key.public);
+    add("public", Recipe::lines(&key.public), "A public key.", ok(public.clone()));
+    add("public-der", Recipe::Base64(toolbox::base64(&der)), "The same as DER.", ok(public.clone()));
+    // The curve of the point is 02 or 03 and x; which one, the last octet of y says.
+    let parity = 2 + (der[der.len() - 1] & 1);
+    let head = hex::decode("3039301306072a8648ce3d020106082a8648ce3d030107032200").expect("hex");
+    let compressed = [head.as_slice(), &[parity], &der[27..59]].concat();
+    add(
+        "public-compressed",
+        Recipe::Base64(toolbox::base64(&compressed)),
+        "A compressed point is the same key, with the same fingerprint.",
+        ok(public.clone()),
+    );
+    add("public-crlf", Recipe::Text(key.public.replace('\n', "\r\n")), "Line ends of another system.", ok(public));
+    add("private", Recipe::lines(&key.private), "Of a private key only the public half is shown.", ok(private));
+    add("rsa-public", Recipe::lines(RSA_2048), "An RSA key.", ok(json!({"algorithm": "rsa"})));
+    add("rsa-1024", Recipe::lines(RSA_1024), "Too short.", Expect::error("key-invalid"));
+    add(
+        "certificate",
+        Recipe::lines(CERTIFICATE),
+        "A certificate is no key.",
+        Expect::error("key-invalid").text("CERTIFICATE"),
+    );
+    add("empty", Recipe::Text(String::new()), "An empty file.", Expect::error("key-invalid"));
+    add("oversize", Recipe::repeat("A", 70_000), "More than 64 KiB.", Expect::error("key-invalid").text("at most"));
+    add(
+        "pkcs8-flipped",
+        Recipe::lines(&toolbox::pem("PRIVATE KEY", &toolbox::flipped(&toolbox::pem_content(&key.private), 1))),
+        "A damaged length.",
+        Expect::error("key-invalid"),
+    );
+    let blobs = vec![Recipe::lines(&key.public)];
+    super::add(
+        book,
+        "key/public-written",
+        vector(
+            "key",
+            json!({"key": 0, "write": {"form": "pkcs8"}}),
+            blobs,
+            "A public key where a private one is needed.",
+            Expect::error("key-invalid").text("private key is needed"),
+        ),
+    );
+    let blobs = vec![Recipe::lines(&key.private)];
+    super::add(
+        book,
+        "key/private-written",
+        vector(
+            "key",
+            json!({"key": 0, "write": {"form": "pkcs8Der"}}),
+            blobs.clone(),
+            "PKCS #8 for a host that signs with its own library.",
+            ok(json!({"privateKey": 1})),
+        ),
+    );
+    super::add(
+        book,
+        "key/unknown-form",
+        vector(
+            "key",
+            json!({"key": 0, "write": {"form": "jwk"}}),
+            blobs,
+            "A form that nobody writes.",
+            Expect::error("message-invalid"),
+        ),
+    );
+}
+
+fn encrypted(book: &mut Book) {
+    let file = Key::encrypted("ecdsa-p256", 1, "correct horse");
+    let key = Key::p256(1);
+    let content = String::from_utf8(toolbox::pem_content(&file)).expect("JSON");
+    let block = |content: &str| Recipe::lines(&toolbox::pem("ENCRYPTED SIGSTORE PRIVATE KEY", content.as_bytes()));
+    let mut add = |name: &str, file: Recipe, passphrase: Option<&str>, comment: &str, expect| {
+        let mut header = json!({"key": 0});
+        let mut blobs = vec![file];
+        if let Some(passphrase) = passphrase {
+            header["passphrase"] = json!(1);
+            blobs.push(Recipe::Text(passphrase.to_owned()));
+        }
+        add(book, &format!("key/encrypted-{name}"), vector("key", header, blobs, comment, expect));
+    };
+    let right = Some("correct horse");
+    let opens = || ok(json!({"kind": "private", "fingerprint": key.fingerprint}));
+    let invalid = || Expect::error("key-invalid");
+    add("opens", Recipe::lines(&file), right, "Cosign's encrypted PEM: scrypt, secretbox, PKCS #8.", opens());
+    add("old-label", Recipe::lines(&file.replace("SIGSTORE", "COSIGN")), right, "The label of cosign 1.", opens());
+    add(
+        "no-passphrase",
+        Recipe::lines(&file),
+        None,
+        "Hosts ask for the passphrase on this code.",
+        Expect::error("key-passphrase-needed"),
+    );
+    add(
+        "wrong-passphrase",
+        Recipe::lines(&file),
+        Some("Correct horse"),
+        "A wrong passphrase.",
+        Expect::error("key-passphrase-wrong"),
+    );
+    add(
+        "empty-passphrase",
+        Recipe::lines(&file),
+        Some(""),
+        "An empty passphrase is one, and not this one.",
+        Expect::error("key-passphrase-wrong"),
+    );
+    let at = content.find("ciphertext\":\"").expect("a ciphertext") + 40;
+    let other = if &content[at..=at] == "A" { "B" } else { "A" };
+    let changed = format!("{}{other}{}", &content[..at], &content[at + 1..]);
+    add(
+        "changed",
+        block(&changed),
+        right,
+        "Authenticated: a change and a wrong passphrase cannot be told apart.",
+        Expect::error("key-passphrase-wrong"),
+    );
+    add("cut", block(&content[..content.len() - 10]), right, "JSON that was cut short.", invalid());
+    for (name, n) in [("n-too-large", "1073741824"), ("n-too-small", "1024"), ("n-no-power", "65537")] {
+        add(
+            name,
+            block(&content.replace("65536", n)),
+            right,
+            "Parameters that cosign never wrote are refused before any memory is taken.",
+            invalid().text(&format!("N={n}")),
+        );
+    }
+    add(
+        "r-too-large",
+        block(&content.replace("\"r\":8", "\"r\":4096")),
+        right,
+        "The same for r.",
+        invalid().text("r=4096"),
+    );
+    add(
+        "other-kdf",
+        block(&content.replace("scrypt", "argon2id")),
+        right,
+        "Another derivation.",
+        invalid().text("argon2id"),
+    );
+    add(
+        "other-cipher",
+        block(&content.replace("nacl/secretbox", "aes-gcm")),
+        right,
+        "Another cipher.",
+        invalid().text("aes-gcm"),
+    );
+    add("extra-member", block(&content.replacen('{', "{\"x\":1,", 1)), right, "Exact key sets.", invalid());
+    let start = content.find("ciphertext\":\"").expect("a ciphertext") + 13;
+    add(
+        "ciphertext-short",
+        block(&format!("{}AAAA\"}}", &content[..start])),
+        right,
+        "A ciphertext shorter than its tag.",
+        invalid().text("shorter than its tag"),
+    );
+}
+
+fn made(book: &mut Book) {
+    let mut add = |name: &str, header: Value, blobs: Vec<Recipe>, comment: &str, expect| {
+        add(book, &format!("generate/{name}"), vector("generate", header, blobs, comment, expect));
+    };
+    for algorithm in ["ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519"] {
+        let key = Key::new(algorithm, 9);
+        let entropy = vec![Recipe::Base64(toolbox::base64(&[9; 264]))];
+        add(
+            algorithm,
+            json!({"algorithm": algorithm, "entropy": 0}),
+            entropy,
+            "The same entropy gives the same key in every host.",
+            ok(json!({"fingerprint": key.fingerprint})),
+        );
+    }
+    let zeros = vec![Recipe::Base64(toolbox::base64(&[0; 264]))];
+    let short = vec![Recipe::Base64(toolbox::base64(&[7; 263]))];
+    add(
+        "entropy-zero",
+        json!({"algorithm": "ecdsa-p256", "entropy": 0}),
+        zeros,
+        "Zero is no scalar: rejection sampling finds none.",
+        Expect::error("key-invalid"),
+    );
+    add(
+        "entropy-short",
+        json!({"algorithm": "ecdsa-p256", "entropy": 0}),
+        short.clone(),
+        "Too little entropy.",
+        Expect::error("key-invalid").text("263"),
+    );
+    add(
+        "rsa",
+        json!({"algorithm": "rsa", "entropy": 0}),
+        short,
+        "RSA keys are not made here.",
+        Expect::error("key-invalid"),
+    );
+    let no_salt = vec![Recipe::Base64(toolbox::base64(&[7; 264])), Recipe::Text("x".to_owned())];
+    add(
+        "no-entropy-for-file",
+        json!({"algorithm": "ed25519", "entropy": 0, "passphrase": 1}),
+        no_salt,
+        "Encrypting takes 56 octets more.",
+        Expect::error("key-invalid").text("56 octets"),
+    );
+}
+
+fn signing(book: &mut Book) {
+    let key = Key::p256(1);
+    let signature = key.sign(&payload());
+    let sign = |key: &str| vec![Recipe::lines(key), Recipe::Text(payload())];
+    let header = json!({"key": 0, "message": 1, "hash": "sha256"});
+    add(
+        book,
+        "sign/p256",
+        vector(
+            "sign",
+            header.clone(),
+            sign(&key.private),
+            "RFC 6979: the same signature in every host.",
+            ok(json!({"signature": 0, "fingerprint": key.fingerprint})),
+        ),
+    );
+    add(
+        book,
+        "sign/public-key",
+        vector(
+            "sign",
+            header,
+            sign(&key.public),
+            "A public key signs nothing.",
+            Expect::error("key-invalid").text("private key is needed"),
+        ),
+    );
+    let prepare = |name: &str, image: &str, comment: &str, expect, book: &mut Book| {
+        add(book, &format!("prepare/{name}"), vector("prepare", json!({"image": image}), vec![], comment, expect));
+    };
+    prepare(
+        "by-digest",
+        &image(),
+        "The exact bytes that cosign signs.",
+        ok(json!({"hash": "sha256", "digest": toolbox::digest(payload())})),
+        book,
+    );
+    prepare(
+        "by-tag",
+        &format!("{APP}:1.4"),
+        "A signature is over a digest: the tag is resolved first.",
+        Expect::error("signing").text("names no digest"),
+        book,
+    );
+    prepare("not-a-reference", "App", "Not a reference.", Expect::error("message-invalid"), book);
+
+    let assemble =
+        |name: &str, image: &str, payload: &str, existing: Option<Vec<u8>>, comment: &str, expect, book: &mut Book| {
+            let mut header = json!({"image": image, "payload": 0, "signature": 1, "publicKey": 2});
+            let mut blobs = vec![
+                Recipe::Text(payload.to_owned()),
+                Recipe::Base64(toolbox::base64(&signature)),
+                Recipe::lines(&key.public),
+            ];
+            if let Some(existing) = existing {
+                header["existing"] = json!(3);
+                blobs.push(Recipe::of(&existing));
+            }
+            add(book, &format!("assemble/{name}"), vector("assemble", header, blobs, comment, expect));
+        };
+    let tag = format!("{}.sig", subject().replace(':', "-"));
+    assemble(
+        "first",
+        &image(),
+        &payload(),
+        None,
+        "The first signature of an image.",
+        ok(json!({"tag": tag, "alreadyThere": false})),
+        book,
+    );
+    let blobs = vec![payload().into_bytes(), signature.clone(), key.public.clone().into_bytes()];
+    let (_, plan) =
+        call(Operation::Assemble, &json!({"image": image(), "payload": 0, "signature": 1, "publicKey": 2}), blobs);
+    assemble(
+        "already-there",
+        &image(),
+        &payload(),
+        Some(plan[0].clone()),
+        "Signing twice changes nothing.",
+        ok(json!({"alreadyThere": true})),
+        book,
+    );
+    assemble(
+        "existing-unreadable",
+        &image(),
+        &payload(),
+        Some(b"{}".to_vec()),
+        "What lies there cannot be read; writing would lose it.",
+        Expect::error("signing").text("would lose them"),
+        book,
+    );
+    assemble(
+        "other-image",
+        &format!("{APP}@{}", toolbox::digest("another")),
+        &payload(),
+        None,
+        "A payload about another image.",
+        Expect::error("signing").text("is about"),
+        book,
+    );
+    assemble(
+        "other-payload",
+        &image(),
+        &payload_for(APP, &subject(), "{}"),
+        None,
+        "A signature over another payload is never pushed.",
+        Expect::error("signing").text("does not hold"),
+        book,
+    );
+}

@@ -1,0 +1,61 @@
+//! The vectors as they are made: keys from fixed entropy and signatures by the module itself, so that every run is the same.
+
+mod accept;
+mod constants;
+mod evidence;
+mod keys;
+mod manifests;
+mod messages;
+mod payloads;
+mod policies;
+mod reviews;
+mod scene;
+mod signatures;
+mod toolbox;
+
+use std::collections::BTreeMap;
+
+use crate::expect::Expect;
+use crate::vectors::{self, Vector};
+
+/// Vectors by `area/name`.
+pub type Book = BTreeMap<String, Vector>;
+
+/// Every vector.
+pub fn all() -> Book {
+    let mut book = Book::new();
+    let writers =
+        [accept::write, evidence::write, manifests::write, signatures::write, payloads::write, policies::write];
+    writers.iter().for_each(|write| write(&mut book));
+    [keys::write, messages::write, reviews::write].iter().for_each(|write| write(&mut book));
+    book
+}
+
+/// What differs between these vectors and the files; nothing when the files are what would be written.
+pub fn differences(made: &Book) -> Vec<String> {
+    let there = vectors::texts();
+    let missing = made.keys().filter(|name| !there.contains_key(*name)).map(|name| format!("{name} is missing"));
+    let others = there.iter().filter_map(|(name, text)| match made.get(name) {
+        None => Some(format!("{name} is made by nobody")),
+        Some(vector) if vector.text() != *text => Some(format!("{name} is not what is made")),
+        Some(_) => None,
+    });
+    missing.chain(others).collect()
+}
+
+/// Adds a vector under a name that nobody has.
+fn add(book: &mut Book, name: &str, vector: Vector) {
+    assert!(book.insert(name.to_owned(), vector).is_none(), "{name} is made twice");
+}
+
+fn accepted() -> Expect {
+    Expect::outcome("accept")
+}
+
+fn rejected(reason: &str) -> Expect {
+    Expect::outcome("reject").reason(reason)
+}
+
+fn unknown(reason: &str) -> Expect {
+    Expect::outcome("unknown").reason(reason)
+}

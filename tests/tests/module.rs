@@ -1,0 +1,84 @@
+//! What the module is from outside: no imports, known exports, a size.
+#![allow(clippy::expect_used, reason = "a test that cannot go on ends, and says where")]
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use bulla_tests::hosts;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use wasmparser::{ExternalKind, Parser, Payload, Validator};
+
+/// Octets of the module. 3 MB: twice what it takes today, and what a page can load without a thought.
+const MAX_BYTES: usize = 3_000_000;
+/// Octets of it as it goes over the wire.
+const MAX_GZIP_BYTES: usize = 800_000;
+
+/// Everything that the module exports, and who needs it.
+const EXPORTS: [(&str, ExternalKind); 12] = [
+    // Every host (docs/abi.md).
+    ("memory", ExternalKind::Memory),
+    ("bulla_abi", ExternalKind::Func),
+    ("bulla_alloc", ExternalKind::Func),
+    ("bulla_free", ExternalKind::Func),
+    ("bulla_call", ExternalKind::Func),
+    // The veneer for JavaScript: two functions, and what wasm-bindgen needs to call them.
+    ("abi", ExternalKind::Func),
+    ("call", ExternalKind::Func),
+    ("__wbindgen_add_to_stack_pointer", ExternalKind::Func),
+    ("__wbindgen_export", ExternalKind::Func),
+    ("__wbindgen_export2", ExternalKind::Func),
+    // Made by wasm-bindgen for modules that may be ended; nobody here sets them.
+    ("__abort_handler", ExternalKind::Global),
+    ("__instance_terminated", ExternalKind::Global),
+];
+
+fn module() -> Vec<u8> {
+    std::fs::read(hosts::module()).expect("the module is built: run `cargo xtask build`")
+}
+
+#[test]
+fn the_module_imports_nothing_and_exports_exactly_what_is_known() {
+    let module = module();
+    Validator::new().validate_all(&module).expect("valid WebAssembly");
+    let (mut imports, mut exports) = (Vec::new(), BTreeMap::new());
+    for payload in Parser::new(0).parse_all(&module) {
+        match payload.expect("valid WebAssembly") {
+            Payload::ImportSection(section) => imports.push(format!("{:?}", section.range())),
+            Payload::ExportSection(section) => {
+                for export in section {
+                    let export = export.expect("valid WebAssembly");
+                    exports.insert(export.name.to_owned(), export.kind);
+                }
+            }
+            Payload::StartSection { .. } => panic!("the module runs code before anybody calls it"),
+            _ => {}
+        }
+    }
+    assert!(imports.is_empty(), "it imports something: {imports:?}");
+    let known: BTreeMap<String, ExternalKind> =
+        EXPORTS.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
+    assert_eq!(exports, known);
+}
+
+#[test]
+fn the_contract_s_functions_are_among_the_exports() {
+    for name in bulla_abi::EXPORTS {
+        assert!(EXPORTS.contains(&(name, ExternalKind::Func)), "{name}");
+    }
+}
+
+#[test]
+fn the_module_stays_small() {
+    let module = module();
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&module).expect("memory takes everything");
+    let packed = encoder.finish().expect("memory takes everything").len();
+    println!("module: {} octets, {packed} with gzip", module.len());
+    assert!(module.len() <= MAX_BYTES && packed <= MAX_GZIP_BYTES, "{} octets, {packed} with gzip", module.len());
+}
+
+#[test]
+fn the_embedded_module_is_the_one_that_was_built() {
+    assert!(bulla_engine::EMBEDDED == module(), "the hosts embed another module than foreign hosts load");
+}
