@@ -36,9 +36,6 @@ pub struct Vector {
     /// The blobs of the message.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blobs: Vec<Recipe>,
-    /// `memory`: larger than our sandbox, which says so. Hosts that give more memory reach what `expect` says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sandbox: Option<String>,
     /// What must come of it.
     pub expect: Expect,
 }

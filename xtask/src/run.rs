@@ -27,16 +27,19 @@ pub(crate) fn demo(arguments: &Arguments) -> Result<ExitCode> {
     Err(anyhow::Error::new(failure).context(format!("cannot start {}", bulla.display())))
 }
 
-/// Builds the module and runs the bench program of `bulla-tests` on it.
+/// Builds the module, `bulla` and the bench program of `bulla-tests` in the release profile, and runs the bench.
 ///
 /// # Errors
 /// When something cannot be built or started.
 pub(crate) fn bench(arguments: &Arguments) -> Result<ExitCode> {
     setup::ensure_wasm_toolchain()?;
     let module = module::build(&module::Options::default())?;
+    // Together, so that both see the same features and nothing is compiled twice; the bench starts `bulla` as a process.
+    let packages = ["--package", "bulla", "--package", "bulla-tests", "--bin", "bulla", "--bin", "bench"];
     let mut cargo = workspace::cargo();
-    cargo.args(["run", "--release", "--package", "bulla-tests", "--bin", "bench", "--"]).args(&arguments.arguments);
-    process::pass(cargo.env("BULLA_WASM", module.path))
+    process::must(cargo.args(["build", "--release"]).args(packages).env("BULLA_WASM", &module.path))?;
+    let mut bench = Command::new(workspace::cargo_target().join("release/bench"));
+    process::pass(bench.args(&arguments.arguments).env("BULLA_PEERS", crate::peers::bin()))
 }
 
 /// Builds the `bulla` program and gives its path. The dev profile: its dependencies are optimised anyway, and it

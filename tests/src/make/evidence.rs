@@ -268,16 +268,19 @@ fn signatures(book: &mut Book) {
 
 fn amounts(book: &mut Book) {
     let key = Key::p256(1);
-    // Nine payloads of 4 MiB: hosts stop at 64 KiB, and a host that does not meets the budget.
+    // Nine payloads of 2 MiB: hosts stop at what was announced, and a host that does not meets the budget.
     let texts: Vec<String> = (0..9).map(|n| payload_for(APP, &subject(), &format!("{{\"n\":\"{n}\"}}"))).collect();
     let layers: Vec<_> = texts.iter().map(|text| layer(text, &key.sign(text))).collect();
     let scene = texts.iter().fold(Scene::new(policy_of(&key)).layers(&layers), |scene, text| {
-        scene.found(&Scene::blob_need(text), Recipe::repeat("x", 4 << 20), None)
+        scene.found(&Scene::blob_need(text), Recipe::repeat("x", 2 << 20), None)
     });
-    let comment = "Evidence of more than 32 MiB ends as unknown. Our sandbox is full before that.";
-    let vector =
-        scene.larger_than_the_sandbox().vector("budget", comment, unknown("budget").text("octets of evidence"));
-    add(book, "evidence/over-32-mib", vector);
+    let comment = "Evidence of more than 16 MiB ends as unknown, inside the sandbox's memory.";
+    let vector = scene.vector("budget", comment, unknown("budget").text("octets of evidence"));
+    add(book, "evidence/over-16-mib", vector);
+
+    let twice = Scene::signed(&key).answered("blob never.example/a@sha256:00", json!({"outcome": "found", "blob": 0}));
+    let comment = "One blob for two needs would leave the second without bytes: a host must not do it, and hears so.";
+    add(book, "evidence/one-blob-for-two-needs", twice.vector("message", comment, Expect::error("message-invalid")));
 }
 
 fn trees(book: &mut Book) {

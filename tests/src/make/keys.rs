@@ -27,7 +27,6 @@ fn vector(operation: &str, header: Value, blobs: Vec<Recipe>, comment: &str, exp
         header_bytes: None,
         message: None,
         blobs,
-        sandbox: None,
         expect,
     }
 }

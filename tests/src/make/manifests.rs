@@ -287,7 +287,6 @@ fn contents(book: &mut Book) {
             header_bytes: None,
             message: None,
             blobs: vec![Recipe::Text(text.to_owned())],
-            sandbox: None,
             expect,
         };
         add(book, &format!("contents/{name}"), vector);

@@ -22,7 +22,6 @@ fn vector(operation: &str, comment: &str, expect: Expect) -> Vector {
         header_bytes: None,
         message: None,
         blobs: Vec::new(),
-        sandbox: None,
         expect,
     }
 }

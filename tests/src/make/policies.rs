@@ -28,7 +28,6 @@ fn load(documents: Vec<Recipe>, comment: &str, expect: Expect) -> Vector {
         header_bytes: None,
         message: None,
         blobs: documents,
-        sandbox: None,
         expect,
     }
 }

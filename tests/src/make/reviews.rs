@@ -24,7 +24,6 @@ fn extract(review: Recipe, comment: &str, expect: Expect) -> Vector {
         header_bytes: None,
         message: None,
         blobs: vec![review],
-        sandbox: None,
         expect,
     }
 }

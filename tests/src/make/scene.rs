@@ -93,7 +93,6 @@ pub(super) struct Scene {
     pub(super) namespace: Option<&'static str>,
     evidence: Vec<Value>,
     blobs: Vec<Recipe>,
-    sandbox: Option<String>,
 }
 
 impl Scene {
@@ -106,7 +105,6 @@ impl Scene {
             namespace: None,
             evidence: Vec::new(),
             blobs: Vec::new(),
-            sandbox: None,
         }
     }
 
@@ -181,11 +179,6 @@ impl Scene {
         format!("referrers {}@{}", self.repository, subject())
     }
 
-    /// More than our sandbox holds.
-    pub(super) fn larger_than_the_sandbox(self) -> Self {
-        Self { sandbox: Some("memory".to_owned()), ..self }
-    }
-
     /// The vector of this scene.
     pub(super) fn vector(self, layer: &str, comment: &str, expect: Expect) -> Vector {
         let first = self.blobs.len();
@@ -206,7 +199,6 @@ impl Scene {
             header_bytes: None,
             message: None,
             blobs,
-            sandbox: self.sandbox,
             expect,
         }
     }

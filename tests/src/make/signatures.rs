@@ -187,7 +187,6 @@ fn checked(book: &mut Book) {
             header_bytes: None,
             message: None,
             blobs: vec![Recipe::lines(public), Recipe::Text(payload()), Recipe::Base64(toolbox::base64(&signature))],
-            sandbox: None,
             expect,
         };
         add(book, &format!("check/{name}"), vector);
