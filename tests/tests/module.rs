@@ -82,3 +82,29 @@ fn the_module_stays_small() {
 fn the_embedded_module_is_the_one_that_was_built() {
     assert!(bulla_engine::EMBEDDED == module(), "the hosts embed another module than foreign hosts load");
 }
+
+/// The generated glue, as a page or a bundler would use it: the same call as through the C functions.
+#[test]
+fn the_javascript_veneer_gives_the_same_octets() {
+    let Some(node) = bulla_tests::peers::require("node") else { return };
+    let glue = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bulla/bulla.js");
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("bulla.mjs");
+    std::fs::copy(&glue, &copy).expect("the glue is built");
+    let module = folder.path().join("bulla.wasm");
+    std::fs::write(&module, bulla_engine::EMBEDDED).expect("writable");
+    let script = "import { readFileSync } from 'node:fs';
+        import { initSync, call, abi } from './bulla.mjs';
+        initSync({ module: readFileSync('bulla.wasm') });
+        if (abi() !== 1) throw new Error('another ABI');
+        process.stdout.write(call(0, new Uint8Array([2, 0, 0, 0, 123, 125])));";
+    std::fs::write(folder.path().join("main.mjs"), script).expect("writable");
+    let output =
+        std::process::Command::new(node).arg("main.mjs").current_dir(folder.path()).output().expect("node runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let reply = bulla_abi::Message::decode(&output.stdout).expect("a message");
+    let mut sandbox = bulla_tests::runner::sandbox(bulla_abi::Operation::Describe);
+    let request = bulla_abi::Message { header: b"{}".to_vec(), blobs: Vec::new() };
+    let same = sandbox.call(bulla_abi::Operation::Describe, &request, std::time::Duration::from_secs(10));
+    assert_eq!(reply, same.expect("it describes itself"));
+}

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use crate::engine::Engine;
 use crate::error::SandboxError;
-use crate::fetch::{Answered, Fetch};
+use bulla_source::Source;
+
+use crate::fetch::Answered;
 use crate::rounds::{self, MAX_ROUNDS, Step};
 
 /// What a decision rests on: policies, pins and trust material, by name. Made once when they change; a clone is cheap.
@@ -125,7 +127,7 @@ pub async fn decide(
     engine: &Engine,
     documents: &Documents,
     question: &Value,
-    fetch: &dyn Fetch,
+    fetch: &dyn Source,
     deadline: Instant,
 ) -> Result<Decision, DecideError> {
     let sandbox = engine.sandbox_within(left(deadline)).await?;

@@ -3,55 +3,20 @@
 use std::time::Instant;
 
 use bulla_abi::{Evidence, Need, Outcome};
+use bulla_source::{Fetched, Source};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
-
-/// A boxed future that can move between threads.
-pub use futures_util::future::BoxFuture;
 
 /// Needs of one decision that are fetched at once. 16: more than one registry answers in parallel over one connection
 /// without queueing, and few enough that one decision cannot take all of a host's sockets.
 pub const MAX_FETCHES_AT_ONCE: usize = 16;
 
-/// Something that fetches what a decision needs: a registry client, a map in memory, a record that is replayed.
-pub trait Fetch: Send + Sync {
-    /// Fetches one need. The future is dropped at `deadline`, and the need is then answered as timed out; an
-    /// implementation that ends earlier by itself can say more precisely what it waited for.
-    fn fetch<'a>(&'a self, need: &'a Need, deadline: Instant) -> BoxFuture<'a, Fetched>;
-}
-
-/// What came of a fetch. All of it is a claim of the registry until the module has checked it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fetched {
-    /// Bytes came.
-    Bytes {
-        /// The bytes, unchecked. More than the need's limit count as [`Fetched::TooLarge`].
-        bytes: Bytes,
-        /// The `Content-Type` that came with them, if any.
-        media_type: Option<String>,
-    },
-    /// A tag's digest as the registry claims it.
-    Digest(String),
-    /// The registry said 404.
-    Absent,
-    /// More octets than the need's limit.
-    TooLarge {
-        /// Octets announced or read when the client stopped.
-        got: u64,
-    },
-    /// Nothing usable came.
-    Failed {
-        /// For people: the registry, what happened and what was waited for.
-        reason: String,
-    },
-}
-
 /// Evidence and the bytes it came with. The blob index in it is that of the message in which it was supplied.
 pub type Answered = (Evidence, Option<Bytes>);
 
 /// Fetches all needs of one round and answers each, in their order. Blob indices count from zero.
-pub(crate) async fn answer_all(needs: &[Need], fetch: &dyn Fetch, deadline: Instant) -> Vec<Answered> {
+pub(crate) async fn answer_all(needs: &[Need], fetch: &dyn Source, deadline: Instant) -> Vec<Answered> {
     let slots = Semaphore::new(MAX_FETCHES_AT_ONCE);
     let fetches = needs.iter().map(|need| fetch_one(need, fetch, deadline, &slots));
     let mut blobs = 0;
@@ -59,7 +24,7 @@ pub(crate) async fn answer_all(needs: &[Need], fetch: &dyn Fetch, deadline: Inst
     needs.iter().zip(fetched).map(|(need, fetched)| answer(need, fetched, &mut blobs)).collect()
 }
 
-async fn fetch_one(need: &Need, fetch: &dyn Fetch, deadline: Instant, slots: &Semaphore) -> Fetched {
+async fn fetch_one(need: &Need, fetch: &dyn Source, deadline: Instant, slots: &Semaphore) -> Fetched {
     let begun = Instant::now();
     if begun >= deadline {
         return Fetched::Failed { reason: format!("{}: not asked, no time was left", need.registry) };
@@ -67,7 +32,7 @@ async fn fetch_one(need: &Need, fetch: &dyn Fetch, deadline: Instant, slots: &Se
     // Waiting for a slot uses up the need's time as well: the deadline is the decision's, not the request's.
     let work = async {
         let _slot = slots.acquire().await;
-        fetch.fetch(need, deadline).await
+        fetch.fetch(need, deadline.into()).await
     };
     tokio::time::timeout_at(deadline.into(), work).await.unwrap_or_else(|_| Fetched::Failed {
         reason: format!("{}: timed out after {:.1} s", need.registry, begun.elapsed().as_secs_f64()),

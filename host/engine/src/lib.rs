@@ -2,7 +2,7 @@
 //!
 //! - [`Engine`] is made once at start ([`Engine::start`]) and shared: cloning it is cheap.
 //! - [`Sandbox`] is one instance of the module with its own memory, a memory limit and a deadline for every call.
-//! - [`decide`] asks a question, fetches what the module needs through a [`Fetch`], and ends with a verdict.
+//! - [`decide`] asks a question, fetches what the module needs through a [`Source`], and ends with a verdict.
 //!
 //! Nothing in here decides anything, and nothing the module returns is believed before it is checked: a trap, a limit or a
 //! bad pointer is an error of that one request. Times are wall-clock budgets of the host; limits that could change a verdict
@@ -39,12 +39,13 @@ mod sandbox;
 mod ticker;
 
 pub use bulla_abi as abi;
+pub use bulla_source::{BoxFuture, Fetched, Source};
 pub use code::CodeFrom;
 pub use compile::compile_to;
 pub use decision::{DecideError, Decision, Documents, decide, decide_once};
 pub use engine::{Engine, Started};
 pub use error::{EngineError, SandboxError};
-pub use fetch::{Answered, BoxFuture, Fetch, Fetched, MAX_FETCHES_AT_ONCE};
+pub use fetch::{Answered, MAX_FETCHES_AT_ONCE};
 pub use options::{Compiler, ModuleBytes, Options, default_cache_dir};
 pub use rounds::MAX_ROUNDS;
 pub use sandbox::{MAX_REPLY_BYTES, Sandbox};

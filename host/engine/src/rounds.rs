@@ -13,7 +13,9 @@ use tokio::sync::Semaphore;
 
 use crate::decision::{DecideError, Decision, Documents, left};
 use crate::error::SandboxError;
-use crate::fetch::{Answered, Fetch, answer_all};
+use bulla_source::Source;
+
+use crate::fetch::{Answered, answer_all};
 use crate::reply;
 use crate::sandbox::Sandbox;
 
@@ -66,7 +68,7 @@ pub(crate) async fn settle<C: Calls>(
     turns: &Arc<Semaphore>,
     documents: &Documents,
     question: &Value,
-    fetch: &dyn Fetch,
+    fetch: &dyn Source,
     deadline: Instant,
 ) -> Result<Decision, DecideError> {
     let fetch_until = deadline.checked_sub((left(deadline) / 4).min(RESERVE)).unwrap_or(deadline);

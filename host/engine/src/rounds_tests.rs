@@ -7,7 +7,8 @@ use bulla_abi::{NeedKind, Outcome};
 use bytes::Bytes;
 
 use super::*;
-use crate::fetch::{BoxFuture, Fetched, MAX_FETCHES_AT_ONCE};
+use crate::fetch::MAX_FETCHES_AT_ONCE;
+use bulla_source::{BoxFuture, Fetched};
 
 type Seen = Arc<Mutex<Vec<(Operation, Message)>>>;
 
@@ -52,8 +53,8 @@ struct Map {
     most: AtomicUsize,
 }
 
-impl Fetch for Map {
-    fn fetch<'a>(&'a self, need: &'a Need, _deadline: Instant) -> BoxFuture<'a, Fetched> {
+impl Source for Map {
+    fn fetch<'a>(&'a self, need: &'a Need, _deadline: tokio::time::Instant) -> BoxFuture<'a, Fetched> {
         Box::pin(async move {
             let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
             self.most.fetch_max(running, Ordering::SeqCst);

@@ -5,7 +5,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use bulla_engine::abi::{Evidence, Need, Operation, Outcome};
-use bulla_engine::{BoxFuture, DecideError, Documents, Engine, Fetch, Fetched, decide, decide_once};
+use bulla_engine::{BoxFuture, DecideError, Documents, Engine, Fetched, Source, decide, decide_once};
 use serde_json::json;
 
 const NEEDS: &str = r#"{"ok":{"needs":[{"id":"tag","kind":"resolve","registry":"registry.example","repository":"app",
@@ -15,8 +15,8 @@ const VERDICT: &str = r#"{"ok":{"verdict":{"decision":"unknown"}}}"#;
 
 struct Registry;
 
-impl Fetch for Registry {
-    fn fetch<'a>(&'a self, need: &'a Need, _deadline: Instant) -> BoxFuture<'a, Fetched> {
+impl Source for Registry {
+    fn fetch<'a>(&'a self, need: &'a Need, _deadline: tokio::time::Instant) -> BoxFuture<'a, Fetched> {
         Box::pin(async move {
             match need.id.as_str() {
                 "tag" => Fetched::Digest("sha256:00".into()),
@@ -83,8 +83,8 @@ async fn many_decisions_share_the_places() {
 #[tokio::test]
 async fn a_decision_that_nobody_waits_for_gives_its_place_back() {
     struct Never;
-    impl Fetch for Never {
-        fn fetch<'a>(&'a self, _need: &'a Need, _deadline: Instant) -> BoxFuture<'a, Fetched> {
+    impl Source for Never {
+        fn fetch<'a>(&'a self, _need: &'a Need, _deadline: tokio::time::Instant) -> BoxFuture<'a, Fetched> {
             Box::pin(std::future::pending())
         }
     }

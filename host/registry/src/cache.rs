@@ -14,8 +14,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::config::CacheConfig;
 use crate::digest::Digest;
 use crate::error::RegistryError;
-use crate::source::{Fetched, Source};
 use crate::stats::Stats;
+use bulla_source::{Fetched, Source};
 
 /// Octets that an entry weighs beside its content: key, headers, bookkeeping.
 const ENTRY_OVERHEAD: u64 = 512;

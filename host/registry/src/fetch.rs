@@ -15,8 +15,8 @@ use crate::client::{Client, Repository, wrong_name};
 use crate::digest::Digest;
 use crate::error::RegistryError;
 use crate::names::is_reference;
-use crate::source::{Fetched, Source};
 use crate::stats::RequestKind;
+use bulla_source::{Fetched, Source};
 
 /// [`crate::MANIFEST_MEDIA_TYPES`] as one `Accept` value.
 pub(crate) const ACCEPT_MANIFESTS: HeaderValue = HeaderValue::from_static(

@@ -16,7 +16,7 @@ use crate::digest::Digest;
 use crate::error::{clean, span};
 use crate::names::{INDEX_MEDIA_TYPE, MANIFEST_MEDIA_TYPES};
 use crate::push::{referrer_descriptor, subject_of};
-use crate::source::{Fetched, Source};
+use bulla_source::{Fetched, Source};
 
 /// Octets of `oci-layout`, which holds one short field.
 pub(crate) const MAX_MARKER_BYTES: u64 = 4096;

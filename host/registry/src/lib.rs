@@ -38,6 +38,7 @@ mod transport;
 
 pub use blob::{BlobInfo, BlobRange, BlobStream, verified};
 pub use bulla_abi::{Need, NeedKind};
+pub use bulla_source::{Fetched, Source};
 pub use client::Client;
 pub use config::{CacheConfig, ConfigError, HostConfig, Limits, RegistryConfig};
 pub use credentials::{Credential, Credentials};
@@ -47,6 +48,5 @@ pub use layout::{Layout, LayoutError};
 pub use names::{INDEX_MEDIA_TYPE, MANIFEST_MEDIA_TYPES, fallback_tag};
 pub use push::{PushedBlob, PushedManifest, SubjectReport};
 pub use secret::Secret;
-pub use source::{Fetched, Source};
 pub use sources::Sources;
 pub use stats::{RequestKind, Stats, StatsSnapshot};

@@ -15,8 +15,8 @@ use crate::digest::Digest;
 use crate::error::{RegistryError, clean};
 use crate::host::authority;
 use crate::names::{EMPTY_INDEX, INDEX_MEDIA_TYPE, essence, fallback_tag};
-use crate::source::Fetched;
 use crate::stats::RequestKind;
+use bulla_source::Fetched;
 
 impl Client {
     /// All referrers of a digest as one index. A registry that has none gives an empty index; one that cannot say gives

@@ -18,8 +18,8 @@ use crate::host::base_url;
 use crate::known::canonical;
 use crate::layout::Layout;
 use crate::names::is_repository;
-use crate::source::{Fetched, Source};
 use crate::stats::Stats;
+use bulla_source::{Fetched, Source};
 
 /// Where a host gets its evidence. Cheap to clone; clones share everything.
 ///

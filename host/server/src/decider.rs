@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use bulla_engine::{BoxFuture, Engine, Fetch, Fetched, decide};
-use bulla_registry::{Need, Source as _, Sources};
+use bulla_engine::{Engine, decide};
+use bulla_registry::Sources;
 use serde_json::{Value, json};
 
 use crate::clock;
@@ -76,8 +76,7 @@ impl Decider {
         if let (Some(namespace), Some(fields)) = (namespace, question.as_object_mut()) {
             fields.insert("namespace".to_owned(), namespace.into());
         }
-        let fetch = Evidence(&self.sources);
-        let decision = decide(&self.engine, loaded.documents(), &question, &fetch, deadline).await;
+        let decision = decide(&self.engine, loaded.documents(), &question, &self.sources, deadline).await;
         let generation = loaded.generation().clone();
         match decision {
             Ok(decision) => Decided {
@@ -179,23 +178,5 @@ impl Decided {
 
     fn text(&self, field: &str) -> Option<&str> {
         self.verdict.get(field).and_then(Value::as_str)
-    }
-}
-
-/// [`Sources`] as the engine wants them.
-#[derive(Debug, Clone, Copy)]
-pub struct Evidence<'s>(pub &'s Sources);
-
-impl Fetch for Evidence<'_> {
-    fn fetch<'a>(&'a self, need: &'a Need, deadline: Instant) -> BoxFuture<'a, Fetched> {
-        Box::pin(async move {
-            match self.0.fetch(need, deadline.into()).await {
-                bulla_registry::Fetched::Bytes { bytes, media_type } => Fetched::Bytes { bytes, media_type },
-                bulla_registry::Fetched::Digest(digest) => Fetched::Digest(digest),
-                bulla_registry::Fetched::Absent => Fetched::Absent,
-                bulla_registry::Fetched::TooLarge { got } => Fetched::TooLarge { got },
-                bulla_registry::Fetched::Failed { reason } => Fetched::Failed { reason },
-            }
-        })
     }
 }

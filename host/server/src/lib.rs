@@ -36,7 +36,7 @@ mod tls;
 pub use clock::now;
 pub use config::{Config, EngineConfig, HttpConfig, ProxyConfig, REFERENCE, Tls, WebhookConfig, WhenUnknown};
 pub use config_read::ConfigError;
-pub use decider::{Decided, Decider, Evidence, Outcome};
+pub use decider::{Decided, Decider, Outcome};
 pub use metrics::{Metrics, Surface};
 pub use policies::{Loaded, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES, PolicyError, PolicyFiles};
 pub use server::{Running, start};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use base64::Engine as _;
 use bulla_abi::{Need, Operation};
-use bulla_engine::{Documents, Engine, Fetch, Fetched, Sandbox};
+use bulla_engine::{Documents, Engine, Fetched, Sandbox, Source};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -104,8 +104,8 @@ struct Memory {
     manifest: Bytes,
 }
 
-impl Fetch for Memory {
-    fn fetch<'a>(&'a self, need: &'a Need, _deadline: Instant) -> BoxFuture<'a, Fetched> {
+impl Source for Memory {
+    fn fetch<'a>(&'a self, need: &'a Need, _deadline: tokio::time::Instant) -> BoxFuture<'a, Fetched> {
         let answer = match need.kind {
             bulla_abi::NeedKind::Resolve => Fetched::Digest(self.digest.clone()),
             bulla_abi::NeedKind::Manifest => Fetched::Bytes { bytes: self.manifest.clone(), media_type: None },
