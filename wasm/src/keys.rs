@@ -1,7 +1,7 @@
 //! Operations on keys: check, sign, generate, key.
 
 use bulla_abi::{ErrorBody, Message};
-use bulla_core::key::{self, Algorithm, Hash, PrivateKey, PrivateKeyError, PublicKey};
+use bulla_core::key::{self, Algorithm, Hash, PrivateKey, PrivateKeyError, PublicKey, PublicKeyError};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -114,10 +114,13 @@ enum Write {
 pub(crate) fn key(message: &Message) -> Reply {
     let header: Key = reply::header(message)?;
     let file = reply::blob(message, header.key)?;
-    if header.write.is_none()
-        && let Ok(public) = PublicKey::parse(file)
-    {
-        return describe("public", &public, None);
+    match PublicKey::parse(file) {
+        Ok(public) if header.write.is_none() => return describe("public", &public, None),
+        // Whoever only wants to see a key mostly has a public one: a file that is neither is told so as one.
+        Err(problem) if header.write.is_none() && !matches!(problem, PublicKeyError::Private(_)) => {
+            return Err(error("key-invalid", problem));
+        }
+        _ => {}
     }
     let key = private(message, header.key, header.passphrase)?;
     let written = match header.write {
