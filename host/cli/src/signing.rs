@@ -97,28 +97,35 @@ impl<'s> Signing<'s> {
     /// # Errors
     /// When it cannot be published, or is lost again each time.
     pub(crate) async fn publish(&self, prepared: &Prepared) -> Result<()> {
-        let mut plan = prepared.plan.clone();
         for again in 0..=MERGES {
             if again > 0 {
                 tokio::time::sleep(jitter(again)?).await;
             }
-            if !plan.already_there {
-                sources::push(self.decider.sources(), &plan).await?;
-            }
-            let there = self.existing(&plan).await?;
-            let (payload, signature) = (&prepared.payload, &prepared.signature);
-            plan = self.assemble(&prepared.image, payload, signature, there.as_deref()).await?;
+            // Read anew right before writing: since the image was prepared, somebody was asked or others were published.
+            let plan = self.merged(prepared).await?;
             if plan.already_there {
                 return self.read_back(prepared).await;
             }
-            tracing::info!(image = %prepared.image, again, "the signature is not there any more; merging again");
+            if again > 0 {
+                tracing::info!(image = %prepared.image, again, "the signature is not there any more; merging again");
+            }
+            sources::push(self.decider.sources(), &plan).await?;
+        }
+        if self.merged(prepared).await?.already_there {
+            return self.read_back(prepared).await;
         }
         bail!(
             "{}: published {} times, and another writer of {} replaced the signature each time; try again later",
             prepared.image,
             MERGES.saturating_add(1),
-            plan.tag
+            prepared.plan.tag
         )
+    }
+
+    /// The plan that adds this signature to those that are there now.
+    async fn merged(&self, prepared: &Prepared) -> Result<PushPlan> {
+        let there = self.existing(&prepared.plan).await?;
+        self.assemble(&prepared.image, &prepared.payload, &prepared.signature, there.as_deref()).await
     }
 
     /// What a verifier with this key says about the image now.

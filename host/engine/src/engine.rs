@@ -24,6 +24,9 @@ use crate::options::Options;
 use crate::sandbox::Sandbox;
 use crate::{DECISION_MEMORY_BYTES, KEY_MEMORY_BYTES, reply, ticker};
 
+/// Sandboxes for operations of one call, beside those for decisions. 8: each is busy for milliseconds.
+const SHORT_PLACES: usize = 8;
+
 /// Runs the module. Made once; a clone is the same engine.
 #[derive(Clone)]
 pub struct Engine(Arc<Shared>);
@@ -31,6 +34,8 @@ pub struct Engine(Arc<Shared>);
 struct Shared {
     decisions: Side,
     keys: Side,
+    /// Places of `decisions` for operations that wait for nobody.
+    short: Arc<Semaphore>,
     turns: Arc<Semaphore>,
     module_digest: String,
     started: Started,
@@ -74,7 +79,7 @@ impl Engine {
         within("instances", options.instances, 4096)?;
         within("key_instances", options.key_instances, 64)?;
         within("parallel_calls", options.parallel_calls, 4096)?;
-        let pooled = wasmtime::Engine::new(&pool(options.instances)).map_err(setup)?;
+        let pooled = wasmtime::Engine::new(&pool(options.instances.saturating_add(SHORT_PLACES))).map_err(setup)?;
         let plain = plain()?;
 
         let (module, mut warnings) = (options.module.clone().into_bytes(), Vec::new());
@@ -99,7 +104,8 @@ impl Engine {
         let started = Started { code: code.from, compile: code.compile, load, warnings };
         info!(module = %module_digest, code = ?started.code, compile = ?started.compile, load = ?load, "module ready");
         let turns = Arc::new(Semaphore::new(options.parallel_calls));
-        Ok(Self(Arc::new(Shared { decisions, keys, turns, module_digest, started })))
+        let short = Arc::new(Semaphore::new(SHORT_PLACES));
+        Ok(Self(Arc::new(Shared { decisions, keys, short, turns, module_digest, started })))
     }
 
     /// SHA-256 of the module's bytes, 64 hexadecimal digits.
@@ -122,7 +128,7 @@ impl Engine {
     /// # Errors
     /// [`SandboxError::Create`] when the system has no memory left for it.
     pub async fn sandbox(&self) -> Result<Sandbox, SandboxError> {
-        self.0.decisions.sandbox().await
+        self.0.decisions.sandbox(&self.0.decisions.places).await
     }
 
     /// A fresh sandbox for one decision, if a place is free now.
@@ -138,7 +144,7 @@ impl Engine {
     /// # Errors
     /// As [`sandbox`](Self::sandbox).
     pub async fn key_sandbox(&self) -> Result<Sandbox, SandboxError> {
-        self.0.keys.sandbox().await
+        self.0.keys.sandbox(&self.0.keys.places).await
     }
 
     /// One operation in a fresh sandbox of the fitting kind, on a thread that may block. `budget` covers waiting for a
@@ -158,7 +164,9 @@ impl Engine {
         let begun = Instant::now();
         let keys = matches!(operation, Operation::Sign | Operation::Generate | Operation::Key);
         let side = if keys { &self.0.keys } else { &self.0.decisions };
-        let mut sandbox = side.sandbox_within(budget).await?;
+        // Short operations have places of their own: decisions hold theirs while registries take their time.
+        let places = if keys { &side.places } else { &self.0.short };
+        let mut sandbox = side.sandbox_within(places, budget).await?;
         // Key operations have few places and no turn: scrypt takes half a second, and decisions must not wait for it.
         let turn = if keys { None } else { Some(self.turn(budget.saturating_sub(begun.elapsed())).await?) };
         let ran = tokio::task::spawn_blocking(move || {
@@ -174,7 +182,7 @@ impl Engine {
     }
 
     pub(crate) async fn sandbox_within(&self, budget: Duration) -> Result<Sandbox, SandboxError> {
-        self.0.decisions.sandbox_within(budget).await
+        self.0.decisions.sandbox_within(&self.0.decisions.places, budget).await
     }
 
     pub(crate) fn turns(&self) -> &Arc<Semaphore> {
@@ -201,13 +209,13 @@ impl Side {
         self.create(place.map_err(|_| SandboxError::Full { instances: self.instances })?)
     }
 
-    async fn sandbox(&self) -> Result<Sandbox, SandboxError> {
-        let place = self.places.clone().acquire_owned().await;
+    async fn sandbox(&self, places: &Arc<Semaphore>) -> Result<Sandbox, SandboxError> {
+        let place = places.clone().acquire_owned().await;
         self.create(place.map_err(|_| SandboxError::Full { instances: self.instances })?)
     }
 
-    async fn sandbox_within(&self, budget: Duration) -> Result<Sandbox, SandboxError> {
-        let waited = tokio::time::timeout(budget, self.sandbox()).await;
+    async fn sandbox_within(&self, places: &Arc<Semaphore>, budget: Duration) -> Result<Sandbox, SandboxError> {
+        let waited = tokio::time::timeout(budget, self.sandbox(places)).await;
         waited.map_err(|_| SandboxError::Full { instances: self.instances })?
     }
 

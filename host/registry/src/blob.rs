@@ -66,6 +66,9 @@ impl Client {
     /// moves (`limits.progressBytesPerSecond`), counting only the time spent waiting for the registry. It does not hold
     /// one of the registry's request slots while it streams: slow pullers must not starve decisions.
     ///
+    /// `expected` is the size that a manifest gives the blob, where one is known: a stream of a whole blob never gives
+    /// that many octets before their digest is checked, whatever the registry announces.
+    ///
     /// # Errors
     /// [`RegistryError::Absent`] for a 404, [`RegistryError::Status`] for others (416 for a range outside the blob),
     /// and everything that a request can meet. The stream itself gives [`RegistryError::DigestMismatch`],
@@ -75,6 +78,7 @@ impl Client {
         registry: &str,
         repository: &str,
         digest: &Digest,
+        expected: Option<u64>,
         range: Option<BlobRange>,
     ) -> Result<BlobStream, RegistryError> {
         let repository = self.repository(registry, repository).await?;
@@ -114,7 +118,7 @@ impl Client {
         let stream = if part.is_some() {
             parts.boxed()
         } else {
-            verified(parts, &repository.host.name, digest.clone(), size).boxed()
+            verified(parts, &repository.host.name, digest.clone(), expected.or(size)).boxed()
         };
         Ok(BlobStream { size, content_type, part, stream })
     }

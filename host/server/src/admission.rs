@@ -12,20 +12,24 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use serde_json::json;
 use tokio::sync::Semaphore;
-use tracing::{error, warn};
+use tracing::warn;
 
-use crate::body::{self, BodyError, READ_TIMEOUT};
+use crate::body::{self, BodyError};
 use crate::config::{WebhookConfig, WhenUnknown};
 use crate::decider::Decider;
-use crate::review::{Reviewed, Rules, review};
+use crate::review::{Reviewed, Rules, refusal, review};
 
 /// Octets of a review. 8 MiB: two objects of 3 MiB with room; the module takes no more.
 const MAX_REVIEW_BYTES: usize = 8 * 1024 * 1024;
 /// What is left to the API server of the time it gives, so that it gets an answer and not a timeout.
 const SPARE: Duration = Duration::from_secs(2);
 
+/// Bodies that are read at once. 512: an API server has at most as many requests in flight by default (400 and 200).
+const MAX_BODIES: usize = 512;
+
 struct Webhook {
     decider: Arc<Decider>,
+    bodies: Semaphore,
     reviews: Semaphore,
     deadline: Duration,
     unknown: WhenUnknown,
@@ -37,6 +41,7 @@ struct Webhook {
 pub(crate) fn router(decider: Arc<Decider>, config: &WebhookConfig) -> Router {
     let webhook = Webhook {
         decider,
+        bodies: Semaphore::new(MAX_BODIES),
         reviews: Semaphore::new(config.reviews),
         deadline: Duration::from_millis(config.deadline_milliseconds),
         unknown: config.unknown,
@@ -68,37 +73,43 @@ impl Webhook {
         if !is_json(&parts.headers) {
             return self.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid", "Content-Type is not application/json");
         }
-        // A place before the body: what waits must not hold 8 MiB.
-        let Ok(Ok(_place)) = tokio::time::timeout(budget / 2, self.reviews.acquire()).await else {
-            warn!("too many reviews at once: one was turned away");
+        // The body before a place: whoever sends it slowly holds up nobody who has sent his.
+        let Ok(reading) = self.bodies.try_acquire() else {
+            warn!("too many bodies at once: one was turned away");
             let full = self.refuse(StatusCode::TOO_MANY_REQUESTS, "overload", "too many reviews at once");
             return ([(RETRY_AFTER, "1")], full).into_response();
         };
-        let body = match body::read(&parts.headers, body, MAX_REVIEW_BYTES).await {
+        let within = budget / 4;
+        let body = match body::read(&parts.headers, body, MAX_REVIEW_BYTES, within).await {
             Ok(body) => body,
-            Err(problem) => return self.unread(problem),
+            Err(problem) => return self.unread(problem, within),
+        };
+        drop(reading);
+        let Ok(Ok(_place)) = tokio::time::timeout(budget / 4, self.reviews.acquire()).await else {
+            warn!("too many reviews at once: one was turned away");
+            return self.reviewed(refusal(&body, "too many reviews at once"));
         };
         let rules = Rules { unknown: self.unknown, pin, parallel_images: self.parallel_images };
-        match review(&self.decider, body, rules, deadline).await {
+        self.reviewed(review(&self.decider, body, rules, deadline).await)
+    }
+
+    fn reviewed(&self, reviewed: Reviewed) -> Response {
+        match reviewed {
             Reviewed::Response { bytes, allowed } => {
                 self.decider.metrics().reviewed(if allowed { "allowed" } else { "denied" });
                 ([(CONTENT_TYPE, "application/json")], bytes).into_response()
             }
             Reviewed::Invalid(reason) => self.refuse(StatusCode::BAD_REQUEST, "invalid", &reason),
-            Reviewed::Failed(problem) => {
-                error!(%problem, "a review could not be read");
-                self.refuse(StatusCode::SERVICE_UNAVAILABLE, "failed", &problem.to_string())
-            }
         }
     }
 
-    fn unread(&self, problem: BodyError) -> Response {
+    fn unread(&self, problem: BodyError, within: Duration) -> Response {
         let (status, reason) = match problem {
             BodyError::TooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, format!("more than {MAX_REVIEW_BYTES} octets of review"))
             }
             BodyError::TooSlow => {
-                (StatusCode::REQUEST_TIMEOUT, format!("the body did not come within {} s", READ_TIMEOUT.as_secs()))
+                (StatusCode::REQUEST_TIMEOUT, format!("the body did not come within {} ms", within.as_millis()))
             }
             BodyError::Broken => (StatusCode::BAD_REQUEST, "the body broke off".to_owned()),
         };

@@ -8,9 +8,6 @@ use axum::http::header::CONTENT_LENGTH;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 
-/// Time for a whole body: what a peer in the same network needs for 8 MiB many times over.
-pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyError {
@@ -23,11 +20,11 @@ pub(crate) enum BodyError {
 /// when the connection closes sees a broken connection instead of the answer.
 const DRAIN: usize = 4;
 
-/// Reads a body of at most `limit` octets. Nothing of a larger one is kept.
+/// Reads a body of at most `limit` octets within a time. Nothing of a larger one is kept.
 ///
 /// # Errors
 /// [`BodyError`].
-pub(crate) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, BodyError> {
+pub(crate) async fn read(headers: &HeaderMap, body: Body, limit: usize, within: Duration) -> Result<Bytes, BodyError> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let announced = announced.and_then(|value| value.parse::<usize>().ok()).unwrap_or_default();
     let drain = limit.saturating_mul(DRAIN);
@@ -52,5 +49,5 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Resul
         }
         if got > limit { Err(BodyError::TooLarge) } else { Ok(Bytes::from(bytes)) }
     };
-    tokio::time::timeout(READ_TIMEOUT, whole).await.unwrap_or(Err(BodyError::TooSlow))
+    tokio::time::timeout(within, whole).await.unwrap_or(Err(BodyError::TooSlow))
 }

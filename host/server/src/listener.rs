@@ -14,10 +14,6 @@ use tokio::task::JoinHandle;
 
 /// Time for the headers of a request (HTTP/1), and for a TLS handshake.
 const HEADERS: Duration = Duration::from_secs(10);
-/// Time after which a silent HTTP/2 connection is asked whether it lives, and for its answer.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// Requests at once on one HTTP/2 connection. The API server puts all of its reviews on one.
-const STREAMS: u32 = 256;
 
 /// A listener that runs.
 #[derive(Debug)]
@@ -43,15 +39,15 @@ impl Listener {
         let handle = Handle::new();
         let app = app.into_make_service();
         let task = match tls {
+            // HTTP/1 only, here and below: telling the versions apart would wait for the first octets without a limit.
             None => {
-                // HTTP/1 only: telling the versions apart would wait for the first octets without a limit.
                 let mut server = server.http1_only().handle(handle.clone());
                 limit(server.http_builder());
                 tokio::spawn(server.serve(app))
             }
             Some(config) => {
                 let acceptor = RustlsAcceptor::new(config).handshake_timeout(HEADERS);
-                let mut server = server.acceptor(acceptor).handle(handle.clone());
+                let mut server = server.acceptor(acceptor).http1_only().handle(handle.clone());
                 limit(server.http_builder());
                 tokio::spawn(server.serve(app))
             }
@@ -69,13 +65,7 @@ impl Listener {
     }
 }
 
-/// Limits in time and number on every connection.
+/// Limits in time on every connection.
 fn limit(builder: &mut Builder<TokioExecutor>) {
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE)
-        .max_concurrent_streams(STREAMS);
 }

@@ -27,8 +27,6 @@ pub(crate) enum Reviewed {
     Response { bytes: Vec<u8>, allowed: bool },
     /// The body is no AdmissionReview, for this reason.
     Invalid(String),
-    /// The module could not be asked at all.
-    Failed(SandboxError),
 }
 
 /// How reviews are judged.
@@ -65,8 +63,11 @@ pub(crate) async fn review(decider: &Arc<Decider>, body: Bytes, rules: Rules, de
     let asked = engine.ask(Operation::Extract, &json!({"review": 0}), vec![body.to_vec()], left(deadline)).await;
     let found: Extracted = match asked {
         Ok((found, _)) => found,
-        Err(SandboxError::Module { message, .. }) => return Reviewed::Invalid(message),
-        Err(problem) => return Reviewed::Failed(problem),
+        Err(SandboxError::Module { message, .. }) => return refusal(&body, &message),
+        Err(problem) => {
+            error!(%problem, "a review could not be read");
+            return refusal(&body, &problem.to_string());
+        }
     };
     let remaining = left(deadline);
     let reserve = RESERVE.min(remaining / 8);
@@ -139,6 +140,23 @@ fn projection(image: &str, decided: &Decided) -> Value {
 /// The first 12 digits: enough to tell two apart in a log.
 pub(crate) fn prefix(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
+}
+
+/// A denial of a review that the module did not read. Only an answer with its `uid` counts for the API server; without
+/// one it is no review at all.
+pub(crate) fn refusal(body: &[u8], reason: &str) -> Reviewed {
+    #[derive(Deserialize)]
+    struct Wire {
+        request: Request,
+    }
+    #[derive(Deserialize)]
+    struct Request {
+        uid: String,
+    }
+    match serde_json::from_slice::<Wire>(body) {
+        Ok(wire) => denial(&wire.request.uid, reason),
+        Err(_) => Reviewed::Invalid(reason.to_owned()),
+    }
 }
 
 /// A denial without the module. The host may always withhold; an error status instead would let a webhook with

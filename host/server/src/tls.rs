@@ -120,7 +120,7 @@ impl Source {
             .with_no_client_auth()
             .with_single_cert(chain, secret)
             .map_err(|error| format!("{certificate} with {key}: {error}"))?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
 }

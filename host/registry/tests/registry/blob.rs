@@ -34,7 +34,7 @@ async fn a_blob_streams_and_is_checked() {
         Digest::sha256(b"some blob"),
         Digest::parse(&format!("sha512:{}", "0".repeat(128))).unwrap().recompute(b"some blob"),
     ] {
-        let blob = client().open_blob(&fake.address, "org/app", &digest, None).await.unwrap();
+        let blob = client().open_blob(&fake.address, "org/app", &digest, None, None).await.unwrap();
         assert_eq!(blob.content_type.as_deref(), Some("application/gzip"));
         assert_eq!(collect(blob).await, (b"some blob".to_vec(), None));
     }
@@ -44,7 +44,7 @@ async fn a_blob_streams_and_is_checked() {
 async fn the_last_part_of_a_wrong_blob_never_comes() {
     let fake = Fake::start(|_| respond(200, &[], parts(&["some ", "other"]))).await;
     let digest = Digest::sha256(b"some blob");
-    let blob = client().open_blob(&fake.address, "org/app", &digest, None).await.unwrap();
+    let blob = client().open_blob(&fake.address, "org/app", &digest, None, None).await.unwrap();
     let (read, error) = collect(blob).await;
     assert!(read.len() < b"some other".len(), "{read:?}");
     let expected = format!(
@@ -69,12 +69,24 @@ async fn a_known_size_counts_as_well() {
     }
 }
 
+/// With chunks and something behind the expected octets, a registry could make a server that announces the expected
+/// length deliver all of them before the digest is known.
+#[tokio::test]
+async fn a_wrong_blob_of_the_expected_size_and_more_never_comes_whole() {
+    let fake = Fake::start(|_| respond(200, &[], parts(&["evil blob", "more"]))).await;
+    let digest = Digest::sha256(b"some blob");
+    let blob = client().open_blob(&fake.address, "org/app", &digest, Some(9), None).await.unwrap();
+    let (read, error) = collect(blob).await;
+    assert!(read.len() < 9, "{read:?}");
+    assert!(error.unwrap().to_string().contains("expected 9"));
+}
+
 #[tokio::test]
 async fn an_empty_blob_is_a_blob() {
     let fake = Fake::start(|_| respond(200, &[], "")).await;
-    let blob = client().open_blob(&fake.address, "org/app", &Digest::sha256(b""), None).await.unwrap();
+    let blob = client().open_blob(&fake.address, "org/app", &Digest::sha256(b""), None, None).await.unwrap();
     assert_eq!((blob.size, collect(blob).await), (Some(0), (Vec::new(), None)));
-    let blob = client().open_blob(&fake.address, "org/app", &Digest::sha256(b"x"), None).await.unwrap();
+    let blob = client().open_blob(&fake.address, "org/app", &Digest::sha256(b"x"), None, None).await.unwrap();
     assert!(matches!(collect(blob).await.1, Some(RegistryError::DigestMismatch { .. })));
 }
 
@@ -89,7 +101,7 @@ async fn ranges_are_passed_on() {
     .await;
     let digest = Digest::sha256(b"some blob");
     let client = client();
-    let open = |first, last| client.open_blob(&fake.address, "org/app", &digest, Some(BlobRange { first, last }));
+    let open = |first, last| client.open_blob(&fake.address, "org/app", &digest, None, Some(BlobRange { first, last }));
     let blob = open(5, None).await.unwrap();
     assert_eq!((blob.part, blob.size), (Some((5, 8, Some(9))), Some(4)));
     assert_eq!(collect(blob).await, (b"blob".to_vec(), None));
@@ -105,7 +117,7 @@ async fn ranges_are_passed_on() {
 async fn a_slow_reader_is_not_the_registrys_fault_but_a_trickle_is() {
     let digest = Digest::sha256(b"a0b0");
     let fake = Fake::start(|_| respond(200, &[], parts(&["a0", "b0"]))).await;
-    let mut blob = client().open_blob(&fake.address, "org/app", &digest, None).await.unwrap();
+    let mut blob = client().open_blob(&fake.address, "org/app", &digest, None, None).await.unwrap();
     assert_eq!(blob.next().await.unwrap().unwrap(), "a0");
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(blob.next().await.unwrap().unwrap(), "b0");
@@ -119,7 +131,7 @@ async fn a_slow_reader_is_not_the_registrys_fault_but_a_trickle_is() {
         respond(200, &[], Body::from_stream(body))
     })
     .await;
-    let blob = client().open_blob(&trickle.address, "org/app", &digest, None).await.unwrap();
+    let blob = client().open_blob(&trickle.address, "org/app", &digest, None, None).await.unwrap();
     assert!(matches!(collect(blob).await.1, Some(RegistryError::Slow { expected: 1024, .. })));
 }
 
@@ -134,7 +146,7 @@ async fn open_streams_do_not_take_the_slots_of_decisions() {
     config.limits.requests_per_registry = 1;
     let client = client_with(&config, "{}");
     let digest = Digest::sha256(b"");
-    let _open = client.open_blob(&fake.address, "org/app", &digest, None).await.unwrap();
+    let _open = client.open_blob(&fake.address, "org/app", &digest, None, None).await.unwrap();
     let head = client.head_blob(&fake.address, "org/app", &digest).await.unwrap();
     assert_eq!(head, Some(BlobInfo { size: Some(7), content_type: Some("x/y".into()) }));
 }
@@ -143,7 +155,7 @@ async fn open_streams_do_not_take_the_slots_of_decisions() {
 async fn a_blob_that_is_not_there_is_absent() {
     let fake = Fake::start(|_| respond(404, &[], "")).await;
     let digest = Digest::sha256(b"");
-    let error = client().open_blob(&fake.address, "org/app", &digest, None).await.unwrap_err();
+    let error = client().open_blob(&fake.address, "org/app", &digest, None, None).await.unwrap_err();
     assert_eq!(error.to_string(), format!("{}: HTTP 404 from GET blobs/{digest}", fake.address));
     assert_eq!(client().head_blob(&fake.address, "org/app", &digest).await, Ok(None));
 }

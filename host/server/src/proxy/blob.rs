@@ -45,6 +45,8 @@ impl Proxy {
         }
         let range = match asked_range(headers, &permit, size) {
             Asked::Whole => None,
+            // The whole by another name is checked like the whole.
+            Asked::Part(0, last) if last.saturating_add(1) >= size => None,
             Asked::Part(first, last) => Some(BlobRange { first, last: Some(last) }),
             Asked::Outside => return Err(Refusal::Range { size }),
         };
@@ -70,7 +72,8 @@ impl Proxy {
             };
             return Ok(Opened { stream, part });
         }
-        let blob = self.decider.sources().client().open_blob(&self.upstream, repository, digest, range).await;
+        let blob =
+            self.decider.sources().client().open_blob(&self.upstream, repository, digest, Some(size), range).await;
         let blob = blob.map_err(failed)?;
         match blob.part {
             None => {

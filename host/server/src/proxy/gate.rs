@@ -27,6 +27,7 @@ const MAX_TAGS: u64 = 10_000;
 pub(super) struct Accepted {
     digest: Digest,
     generation: Arc<str>,
+    known: bool,
 }
 
 impl Accepted {
@@ -36,6 +37,11 @@ impl Accepted {
 
     pub(super) const fn generation(&self) -> &Arc<str> {
         &self.generation
+    }
+
+    /// False where only the configuration let an unknown verdict pass: such leave is for one pull.
+    pub(super) const fn is_known(&self) -> bool {
+        self.known
     }
 }
 
@@ -74,6 +80,10 @@ impl Proxy {
     async fn decide(&self, name: &str, image: &str) -> Result<Accepted, Refusal> {
         let begun = Instant::now();
         let deadline = begun.checked_add(self.deadline).unwrap_or(begun);
+        // A share of the sandboxes: however many pulls wait for a slow registry, the webhook has the rest.
+        let Ok(Ok(_share)) = tokio::time::timeout_at(deadline.into(), self.deciding.acquire()).await else {
+            return Err(Refusal::unavailable(format!("{image}: too many decisions at once")));
+        };
         let decided = self.decider.decide(image, None, deadline).await;
         self.decider.metrics().decided(Surface::Proxy, &decided);
         info!(
@@ -116,5 +126,6 @@ fn accepted(name: &str, image: &str, decided: &Decided, unknown: WhenUnknown) ->
     }
     let digest = Digest::parse(decided.digest().unwrap_or_default());
     let digest = digest.map_err(|error| Refusal::unavailable(format!("{image}: {error}")))?;
-    Ok(Accepted { digest, generation: decided.generation.clone() })
+    let known = decided.outcome() == Outcome::Accept;
+    Ok(Accepted { digest, generation: decided.generation.clone(), known })
 }

@@ -51,11 +51,15 @@ struct Proxy {
     permits: Permits,
     tags: Tags,
     pulls: Arc<Semaphore>,
+    /// Decisions at once: half of the sandboxes.
+    deciding: Semaphore,
 }
 
 /// Everything under `/v2/`, for one upstream.
 pub(crate) fn router(decider: Arc<Decider>, config: &ProxyConfig) -> Router {
+    let (sandboxes, _) = decider.engine().places();
     let proxy = Proxy {
+        deciding: Semaphore::new((sandboxes / 2).max(1)),
         decider,
         upstream: config.upstream.clone(),
         unknown: config.unknown,

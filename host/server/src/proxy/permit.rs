@@ -36,6 +36,9 @@ struct Leave {
     until: Instant,
 }
 
+/// Time of a permit that rests on an unknown verdict. A minute: for the pull that asked, and for no later one.
+const UNKNOWN_LASTS: Duration = Duration::from_secs(60);
+
 /// The permits that were given. A permit ends with its time, with the policies that it rests on, or when room is needed.
 pub(super) struct Permits {
     given: Cache<(Kind, Arc<str>, Digest), Leave>,
@@ -75,7 +78,8 @@ impl Permits {
 
     /// A permit for a manifest that was accepted.
     pub(super) async fn accept(&self, repository: &str, accepted: &Accepted) -> Permit {
-        let until = Instant::now().checked_add(self.lasts).unwrap_or_else(Instant::now);
+        let lasts = if accepted.is_known() { self.lasts } else { self.lasts.min(UNKNOWN_LASTS) };
+        let until = Instant::now().checked_add(lasts).unwrap_or_else(Instant::now);
         let leave = Leave { size: None, generation: accepted.generation().clone(), until };
         let repository: Arc<str> = repository.into();
         self.given.insert((Kind::Manifest, repository.clone(), accepted.digest().clone()), leave.clone()).await;

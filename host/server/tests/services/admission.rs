@@ -102,6 +102,17 @@ async fn what_is_no_review_is_an_error_and_not_a_decision() {
     assert_eq!(get.status(), 405);
 }
 
+/// An error status would let a webhook with `failurePolicy: Ignore` admit: whoever has a uid gets a denial.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_review_that_the_module_refuses_to_read_is_denied() {
+    let (world, _) = World::new().await;
+    let services = world.start().await;
+    let mut object = pod(&[image("unsigned")]);
+    object["spec"]["tolerations"] = Value::Array(vec![Value::Object(Default::default()); 200_001]);
+    let response = services.review("/v1/admit", &create("", "Pod", object)).await;
+    assert!(message(&response).contains("more than 200000 values"), "{response}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_registry_that_never_answers_ends_in_a_denial_in_time() {
     let (world, _) = World::new().await;
