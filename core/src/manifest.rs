@@ -120,6 +120,19 @@ impl Manifest {
         }
     }
 
+    /// The media type to serve this document as: its own, else the one it came with, else OCI's for its kind. Always one
+    /// of the four that are read here.
+    pub fn media_type(&self, content_type: Option<&str>) -> &'static str {
+        let (own, default) = match self {
+            Self::Image(image) => (image.media_type(), OCI_MANIFEST),
+            Self::Index(index) => (index.media_type(), OCI_INDEX),
+        };
+        let known =
+            |text: &str| [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST].into_iter().find(|it| *it == text);
+        let own = own.as_ref().map(ToString::to_string);
+        own.as_deref().and_then(known).or_else(|| content_type.and_then(known)).unwrap_or(default)
+    }
+
     /// Manifests that this document names: the children of an index.
     ///
     /// # Errors
@@ -183,6 +196,8 @@ mod tests {
         let parse = |text: &str, content_type| Manifest::parse(text.as_bytes(), content_type);
         assert!(matches!(parse(&image(OCI_MANIFEST), Some(OCI_MANIFEST)), Ok(Manifest::Image(_))));
         assert!(matches!(parse(&image(DOCKER_MANIFEST), None), Ok(Manifest::Image(_))));
+        let docker = parse(&image(DOCKER_MANIFEST), None).expect("a manifest");
+        assert_eq!(docker.media_type(Some(OCI_MANIFEST)), DOCKER_MANIFEST);
         assert!(matches!(parse(&image(OCI_INDEX), None), Err(ManifestError::MediaType(_))));
         assert!(matches!(parse(&image(OCI_MANIFEST), Some(DOCKER_MANIFEST)), Err(ManifestError::ContentType { .. })));
         let index = format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_INDEX}","manifests":[]}}"#);

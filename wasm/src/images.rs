@@ -86,11 +86,16 @@ pub(crate) fn contents(message: &Message) -> Reply {
             })
             .map_err(|problem: bulla_core::digest::DigestError| error("manifest-invalid", problem))
     };
-    let kind = match manifest {
+    let kind = match &manifest {
         Manifest::Image(_) => "image",
         Manifest::Index(_) => "index",
     };
-    Answer::new(&json!({"kind": kind, "manifests": list(manifest.children())?, "blobs": list(manifest.blobs())?}))
+    Answer::new(&json!({
+        "kind": kind,
+        "mediaType": manifest.media_type(header.media_type.as_deref()),
+        "manifests": list(manifest.children())?,
+        "blobs": list(manifest.blobs())?,
+    }))
 }
 
 #[derive(Deserialize)]

@@ -8,10 +8,10 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue};
 use axum::response::Response;
 use bulla_engine::SandboxError;
 use bulla_engine::abi::Operation;
-use bulla_registry::{Digest, Fetched, MANIFEST_MEDIA_TYPES, Need, NeedKind, Source as _};
+use bulla_registry::{Digest, Fetched, Need, NeedKind, Source as _};
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::permit::{Kind, Named, Permit};
 use super::refusal::Refusal;
@@ -22,8 +22,9 @@ const MAX_MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What the module says about a manifest whose digest it checked.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Contents {
-    kind: String,
+    media_type: String,
     manifests: Vec<Descriptor>,
     blobs: Vec<Descriptor>,
 }
@@ -64,10 +65,9 @@ impl Proxy {
             Fetched::Digest(_) => return Err(Refusal::unavailable(format!("{name}: no manifest came"))),
         };
         let contents = self.contents(&permit, &name, &bytes, media_type.as_deref(), deadline).await?;
-        let kind = contents.kind.clone();
         self.permits.extend(&permit, Kind::Manifest, named(&name, contents.manifests)?).await;
         self.permits.extend(&permit, Kind::Blob, named(&name, contents.blobs)?).await;
-        Ok(respond(&permit, bytes, media_type.as_deref(), &kind, head))
+        Ok(respond(&permit, bytes, &contents.media_type, head))
     }
 
     async fn contents(
@@ -100,12 +100,13 @@ fn named(name: &str, descriptors: Vec<Descriptor>) -> Result<Vec<Named>, Refusal
     named.collect()
 }
 
-fn respond(permit: &Permit, bytes: Bytes, media_type: Option<&str>, kind: &str, head: bool) -> Response {
-    let content_type = content_type(&bytes, media_type, kind);
+fn respond(permit: &Permit, bytes: Bytes, media_type: &str, head: bool) -> Response {
     let length = HeaderValue::from(bytes.len());
     let mut response = HttpResponse::new(if head { Body::empty() } else { Body::from(bytes) });
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if let Ok(media_type) = HeaderValue::from_str(media_type) {
+        headers.insert(CONTENT_TYPE, media_type);
+    }
     headers.insert(CONTENT_LENGTH, length);
     // A checked digest is hexadecimal digits and a colon.
     if let Ok(digest) = HeaderValue::from_str(permit.digest().as_str()) {
@@ -115,14 +116,4 @@ fn respond(permit: &Permit, bytes: Bytes, media_type: Option<&str>, kind: &str, 
         headers.insert(ETAG, tag);
     }
     response
-}
-
-/// The manifest's own media type, else what came with it, else the one of OCI: always one of those that we know. The
-/// module has refused a manifest whose own type contradicts what came with it.
-fn content_type(bytes: &[u8], media_type: Option<&str>, kind: &str) -> &'static str {
-    let known = |text: &str| MANIFEST_MEDIA_TYPES.into_iter().find(|known| *known == text);
-    let own = serde_json::from_slice::<Value>(bytes).ok();
-    let own = own.as_ref().and_then(|manifest| manifest.get("mediaType")).and_then(Value::as_str).and_then(known);
-    let [index, image, ..] = MANIFEST_MEDIA_TYPES;
-    own.or_else(|| media_type.and_then(known)).unwrap_or(if kind == "index" { index } else { image })
 }
