@@ -45,7 +45,7 @@ pub use credentials::{Credential, Credentials};
 pub use digest::{Digest, DigestError, Hasher};
 pub use error::RegistryError;
 pub use layout::{Layout, LayoutError};
-pub use names::{INDEX_MEDIA_TYPE, MANIFEST_MEDIA_TYPES, fallback_tag};
+pub use names::{INDEX_MEDIA_TYPE, MANIFEST_MEDIA_TYPES, fallback_tag, is_repository, is_tag};
 pub use push::{PushedBlob, PushedManifest, SubjectReport};
 pub use secret::Secret;
 pub use sources::Sources;

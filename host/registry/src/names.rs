@@ -24,7 +24,7 @@ const MAX_REPOSITORY_CHARS: usize = 255;
 
 /// Whether the text is a repository name by the grammar of the distribution specification. Checked before it enters a
 /// URL.
-pub(crate) fn is_repository(text: &str) -> bool {
+pub fn is_repository(text: &str) -> bool {
     text.len() <= MAX_REPOSITORY_CHARS && text.split('/').all(is_path_component)
 }
 
@@ -40,7 +40,7 @@ fn is_path_component(text: &str) -> bool {
 }
 
 /// Whether the text is a tag: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`.
-pub(crate) fn is_tag(text: &str) -> bool {
+pub fn is_tag(text: &str) -> bool {
     let first = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let bytes = text.as_bytes();
     (1..=128).contains(&bytes.len())

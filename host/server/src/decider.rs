@@ -7,9 +7,10 @@ use arc_swap::ArcSwap;
 use bulla_engine::{Engine, decide};
 use bulla_registry::Sources;
 use serde_json::{Value, json};
+use tracing::info;
 
 use crate::clock;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Surface};
 use crate::policies::Loaded;
 
 /// Decides about images. Everything it says comes from the module; it says *unknown* itself when there is no verdict.
@@ -60,6 +61,22 @@ impl Outcome {
     }
 }
 
+/// What was asked, for the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) surface: Surface,
+    pub(crate) image: &'a str,
+    /// The Kubernetes namespace, object and dry run; empty and false for a pull.
+    pub(crate) namespace: &'a str,
+    pub(crate) object: &'a str,
+    pub(crate) dry_run: bool,
+}
+
+/// The first 12 digits: enough to tell two apart in a log.
+fn prefix(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}
+
 impl Decider {
     /// Decides with these policies, until [`replace`](Self::replace) gives others.
     pub fn new(engine: Engine, sources: Sources, loaded: Loaded) -> Self {
@@ -89,6 +106,28 @@ impl Decider {
             },
             Err(error) => Decided::unknown(image, &error.to_string(), begun.elapsed(), generation),
         }
+    }
+
+    /// Counts a decision and logs it: one line, the same fields wherever it was asked.
+    pub(crate) fn note(&self, asked: &Asked<'_>, decided: &Decided) {
+        self.metrics.decided(asked.surface, decided);
+        info!(
+            target: "bulla::decision",
+            surface = asked.surface.name(),
+            image = asked.image,
+            digest = decided.digest(),
+            outcome = decided.outcome().name(),
+            summary = decided.summary(),
+            rounds = decided.rounds,
+            needs = decided.needs,
+            millis = u64::try_from(decided.took.as_millis()).unwrap_or(u64::MAX),
+            policies = prefix(&decided.generation),
+            module = prefix(self.engine.module_digest()),
+            namespace = asked.namespace,
+            object = asked.object,
+            dry_run = asked.dry_run,
+            "decided",
+        );
     }
 
     /// The policies in force now.

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tracing::{error, info};
+use tracing::error;
 
 use crate::config::WhenUnknown;
-use crate::decider::{Decided, Decider};
+use crate::decider::{Asked, Decided, Decider};
 use crate::metrics::Surface;
 
 /// Wall time kept for making the response, at most; an eighth of what there is when that is less.
@@ -102,24 +102,14 @@ async fn decide(decider: &Decider, review: &Extracted, image: &str, deadline: In
         let reason = format!("no verdict about an image of {registry} within {} ms", begun.elapsed().as_millis());
         Decided::unknown(image, &reason, begun.elapsed(), decider.loaded().generation().clone())
     });
-    decider.metrics().decided(Surface::Webhook, &decided);
-    info!(
-        target: "bulla::decision",
-        surface = Surface::Webhook.name(),
+    let asked = Asked {
+        surface: Surface::Webhook,
         image,
-        digest = decided.digest(),
-        outcome = decided.outcome().name(),
-        summary = decided.summary(),
-        rounds = decided.rounds,
-        needs = decided.needs,
-        millis = u64::try_from(decided.took.as_millis()).unwrap_or(u64::MAX),
-        policies = prefix(&decided.generation),
-        module = prefix(decider.engine().module_digest()),
-        dry_run = review.dry_run,
-        namespace = namespace.unwrap_or_default(),
-        object = review.target,
-        "decided",
-    );
+        namespace: namespace.unwrap_or_default(),
+        object: &review.target,
+        dry_run: review.dry_run,
+    };
+    decider.note(&asked, &decided);
     projection(image, &decided)
 }
 
@@ -135,11 +125,6 @@ fn projection(image: &str, decided: &Decided) -> Value {
         "enforced": decided.verdict.get("enforced").and_then(Value::as_bool).unwrap_or(true),
         "warnings": decided.warnings(),
     })
-}
-
-/// The first 12 digits: enough to tell two apart in a log.
-pub(crate) fn prefix(digest: &str) -> &str {
-    digest.get(..12).unwrap_or(digest)
 }
 
 /// A denial of a review that the module did not read. Only an answer with its `uid` counts for the API server; without

@@ -5,16 +5,15 @@ use std::time::{Duration, Instant};
 
 use bulla_registry::Digest;
 use moka::future::Cache;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::Proxy;
 use super::permit::Permit;
 use super::refusal::Refusal;
 use super::route::Reference;
 use crate::config::WhenUnknown;
-use crate::decider::{Decided, Outcome};
+use crate::decider::{Asked, Decided, Outcome};
 use crate::metrics::Surface;
-use crate::review::prefix;
 
 /// Seconds that a tag's digest stays the same for clients: a client asks with HEAD and then with GET, and must not get
 /// two images. As long as evidence about tags is reused.
@@ -85,21 +84,8 @@ impl Proxy {
             return Err(Refusal::unavailable(format!("{image}: too many decisions at once")));
         };
         let decided = self.decider.decide(image, None, deadline).await;
-        self.decider.metrics().decided(Surface::Proxy, &decided);
-        info!(
-            target: "bulla::decision",
-            surface = Surface::Proxy.name(),
-            image,
-            digest = decided.digest(),
-            outcome = decided.outcome().name(),
-            summary = decided.summary(),
-            rounds = decided.rounds,
-            needs = decided.needs,
-            millis = u64::try_from(decided.took.as_millis()).unwrap_or(u64::MAX),
-            policies = prefix(&decided.generation),
-            module = prefix(self.decider.engine().module_digest()),
-            "decided",
-        );
+        let asked = Asked { surface: Surface::Proxy, image, namespace: "", object: "", dry_run: false };
+        self.decider.note(&asked, &decided);
         accepted(name, image, &decided, self.unknown)
     }
 }

@@ -2,12 +2,9 @@
 
 use axum::extract::Query;
 use axum::http::{Method, Uri};
-use bulla_registry::Digest;
+use bulla_registry::{Digest, is_repository, is_tag};
 
 use super::refusal::Refusal;
-
-/// Characters of a repository name. 255: what clients allow for host and name together.
-const MAX_REPOSITORY_CHARS: usize = 255;
 
 /// A request that the proxy knows.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,30 +77,6 @@ fn namespace(uri: &Uri, upstream: &str) -> Result<(), Refusal> {
         Some((_, other)) => Err(Refusal::Namespace { asked: shown(other), upstream: upstream.to_owned() }),
         None => Ok(()),
     }
-}
-
-/// `<component>(/<component>)*`, where a component is `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`.
-fn is_repository(text: &str) -> bool {
-    text.len() <= MAX_REPOSITORY_CHARS && text.split('/').all(is_component)
-}
-
-fn is_component(text: &str) -> bool {
-    let alphanumeric = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9');
-    let bytes = text.as_bytes();
-    bytes.first().is_some_and(alphanumeric)
-        && bytes.last().is_some_and(alphanumeric)
-        && bytes
-            .split(alphanumeric)
-            .all(|between| matches!(between, b"" | b"." | b"_" | b"__") || between.iter().all(|byte| *byte == b'-'))
-}
-
-/// `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`.
-fn is_tag(text: &str) -> bool {
-    let first = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    let bytes = text.as_bytes();
-    (1..=128).contains(&bytes.len())
-        && bytes.first().is_some_and(first)
-        && bytes.iter().all(|byte| first(byte) || matches!(byte, b'.' | b'-'))
 }
 
 /// A name that was not good, cut so that it can be repeated.
