@@ -25,7 +25,9 @@ Examples:
   bulla sign registry.example/app:1.4 --key bulla.key --layout registry.example/app=./layout
 
 A tag is resolved to its digest, and the digest is signed. All images are prepared and checked before the first
-signature is published. Signatures of others stay.";
+signature is published. Signatures of others stay: what is there is read right before it is written and again after.
+Registries offer no way to write a tag only if nobody else has; two signers who write one image's signatures within the
+same moment can still lose one. Whoever loses his while this command runs is told, and merged again.";
 
 /// Sign images with a private key, as `cosign sign --key` does
 #[derive(Debug, Args)]
