@@ -15,10 +15,27 @@ pub fn require(peer: &str) -> Option<PathBuf> {
     if found.is_none() {
         let test = thread::current().name().unwrap_or("a test").to_owned();
         let required = env::var_os("BULLA_REQUIRE_PEERS").is_some_and(|value| value == "1");
-        assert!(!required, "{test} needs {peer}: run `cargo xtask peers {peer}`");
+        assert!(
+            !required,
+            "{test} needs {peer}: `cargo xtask peers` installs it, unless it is a program of the system"
+        );
         skipped(&format!("{test}: needs {peer}"));
     }
     found
+}
+
+/// Whether this machine lets a test do what it needs. Where not, the test is named like one that misses a peer.
+///
+/// # Panics
+/// When it does not and `BULLA_REQUIRE_PEERS=1`.
+pub fn possible(possible: bool, what: &str) -> bool {
+    if !possible {
+        let test = thread::current().name().unwrap_or("a test").to_owned();
+        let required = env::var_os("BULLA_REQUIRE_PEERS").is_some_and(|value| value == "1");
+        assert!(!required, "{test} needs {what}");
+        skipped(&format!("{test}: needs {what}"));
+    }
+    possible
 }
 
 /// The folder of the peers first (`$BULLA_PEERS`, else where `cargo xtask peers` puts them), then `PATH`.

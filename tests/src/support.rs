@@ -1,130 +1,24 @@
-//! A real registry on loopback, small images made by umoci and skopeo, and `bulla` as a process.
+//! Real registries on loopback, small images made by umoci and skopeo, and `bulla` as a process.
 
+mod registry;
+
+pub use registry::{Index, Registry, RegistryKind};
+
+use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-use crate::peers;
-use tempfile::TempDir;
 
 /// The passphrase of every key in these tests.
 pub const PASSPHRASE: &str = "correct horse";
 
-/// Debian's docker-registry (distribution 2.8: no referrers API) with a folder of its own. Ends when dropped.
-pub struct Registry {
-    child: Child,
-    /// Where it listens.
-    pub address: SocketAddr,
-    folder: TempDir,
-    umoci: PathBuf,
-    skopeo: PathBuf,
-}
+/// Nothing listens on the discard port of loopback. Go's programs reach loopback itself without a proxy.
+const NO_PROXY_THERE: &str = "http://127.0.0.1:9";
 
-impl Registry {
-    /// Starts a registry, if it and what makes images are there.
-    pub fn start() -> Option<Self> {
-        let program = peers::require("docker-registry")?;
-        let (umoci, skopeo) = (peers::require("umoci")?, peers::require("skopeo")?);
-        let folder = tempfile::tempdir().expect("a folder");
-        let address = free_address();
-        let config = folder.path().join("registry.yml");
-        let text = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {}}}\n  cache: {{}}\nhttp: {{addr: '{address}'}}\n",
-            folder.path().join("storage").display()
-        );
-        std::fs::write(&config, text).expect("config");
-        let mut child = Command::new(program)
-            .arg("serve")
-            .arg(config)
-            .stdout(std::fs::File::create(folder.path().join("access.log")).expect("log"))
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("docker-registry starts");
-        wait_for(address, &mut child);
-        Some(Self { child, address, folder, umoci, skopeo })
-    }
-
-    /// `127.0.0.1:port/repository`.
-    pub fn name(&self, repository: &str) -> String {
-        format!("{}/{repository}", self.address)
-    }
-
-    /// Makes an image whose one layer holds `content`, pushes it, and gives its digest.
-    pub fn push_image(&self, reference: &str, content: &str) -> String {
-        let work = tempfile::tempdir().expect("a folder");
-        let layout = work.path().join("image");
-        let file = work.path().join("file");
-        std::fs::write(&file, content).expect("file");
-        let image = format!("{}:one", layout.display());
-        run(Command::new(&self.umoci).args(["init", "--layout"]).arg(&layout));
-        run(Command::new(&self.umoci).args(["new", "--image", &image]));
-        run(Command::new(&self.umoci).args(["insert", "--rootless", "--image", &image]).arg(&file).arg("/file"));
-        self.copy(&format!("oci:{image}"), &format!("docker://{reference}"));
-        self.digest(reference)
-    }
-
-    /// `skopeo copy`, both ends on loopback.
-    pub fn copy(&self, from: &str, to: &str) {
-        run(Command::new(&self.skopeo).args([
-            "--insecure-policy",
-            "copy",
-            "--all",
-            "--src-tls-verify=false",
-            "--dest-tls-verify=false",
-            from,
-            to,
-        ]));
-    }
-
-    /// `skopeo` for a command that may fail.
-    pub fn skopeo(&self) -> Command {
-        let mut command = Command::new(&self.skopeo);
-        command.arg("--insecure-policy");
-        command
-    }
-
-    /// The digest behind a reference, as skopeo sees it.
-    pub fn digest(&self, reference: &str) -> String {
-        let output = run(Command::new(&self.skopeo)
-            .args(["inspect", "--tls-verify=false", "--format", "{{.Digest}}"])
-            .arg(format!("docker://{reference}")));
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
-    }
-
-    /// The file in which the registry keeps a blob or manifest: for damaging it.
-    pub fn blob_file(&self, digest: &str) -> PathBuf {
-        let hex = digest.strip_prefix("sha256:").expect("sha256");
-        let blobs = self.folder.path().join("storage/docker/registry/v2/blobs/sha256");
-        blobs.join(&hex[..2]).join(hex).join("data")
-    }
-
-    /// The digest of the signature image of a digest, read from the registry's own link file.
-    pub fn signature_image(&self, repository: &str, digest: &str) -> String {
-        let tag = format!("{}.sig", digest.replace(':', "-"));
-        let repositories = self.folder.path().join("storage/docker/registry/v2/repositories");
-        let link = repositories.join(repository).join("_manifests/tags").join(tag).join("current/link");
-        std::fs::read_to_string(&link).expect("a signature tag").trim().to_owned()
-    }
-
-    /// How many requests the registry has answered, by its own access log.
-    pub fn requests(&self) -> usize {
-        let log = std::fs::read_to_string(self.folder.path().join("access.log")).unwrap_or_default();
-        log.lines().filter(|line| line.contains("\"GET /v2/") || line.contains("\"HEAD /v2/")).count()
-    }
-
-    /// Stops the registry while others still believe in it.
-    pub fn stop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
+/// The longest that any one program of a test may take; signing beside twenty others is the slowest.
+const LONGEST_RUN: Duration = Duration::from_secs(180);
 
 /// The `bulla` binary under test.
 pub fn bulla() -> Command {
@@ -134,7 +28,7 @@ pub fn bulla() -> Command {
 }
 
 /// `$BULLA_BIN`, or the binary of the profile that this program was built with.
-fn bulla_path() -> PathBuf {
+pub fn bulla_path() -> PathBuf {
     let built = || {
         let own = std::env::current_exe().expect("a path");
         let folder = own.ancestors().find(|folder| folder.join("bulla").is_file());
@@ -156,10 +50,22 @@ pub fn cosign_key(cosign: &Path, folder: &Path, name: &str) -> (PathBuf, PathBuf
     (folder.join(format!("{name}.key")), folder.join(format!("{name}.pub")))
 }
 
-/// `cosign` with its passphrase, and with a home where it finds nothing of this machine's.
+/// `cosign` with its passphrase, with a home where it finds nothing of this machine's, and with a proxy that is not there:
+/// whatever it asks of anything but loopback fails at once.
 pub fn cosign_command(cosign: &Path) -> Command {
     let mut command = Command::new(cosign);
-    command.env("COSIGN_PASSWORD", PASSPHRASE).env("COSIGN_YES", "true").env("HOME", std::env::temp_dir());
+    let home = std::env::temp_dir().join("bulla-tests-cosign");
+    command.env("COSIGN_PASSWORD", PASSPHRASE).env("COSIGN_YES", "true").env("TUF_ROOT", home.join("tuf"));
+    for variable in ["COSIGN_REPOSITORY", "COSIGN_EXPERIMENTAL", "NO_PROXY", "no_proxy"] {
+        command.env_remove(variable);
+    }
+    for variable in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] {
+        command.env(variable, NO_PROXY_THERE);
+    }
+    // cosign 2.6 asks Sigstore's TUF host for trust even where it verifies by key; not so when any trust is named. Nothing
+    // reads this one, because signatures are not looked for in a log.
+    command.env("SIGSTORE_REKOR_PUBLIC_KEY", "/dev/null");
+    command.env("HOME", home);
     command
 }
 
@@ -246,8 +152,39 @@ pub fn run(command: &mut Command) -> Output {
 }
 
 /// Runs a command and gives what came of it.
+///
+/// # Panics
+/// When it cannot be started, or is at work for longer than three minutes; then it is ended.
 pub fn output(command: &mut Command) -> Output {
-    command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let stdout = read_aside(child.stdout.take());
+    let stderr = read_aside(child.stderr.take());
+    let start = Instant::now();
+    let mut pause = Duration::from_millis(2);
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap_or_else(|error| panic!("{command:?}: {error}")) {
+            break status;
+        }
+        if start.elapsed() > LONGEST_RUN {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("{command:?} was ended after {} s", LONGEST_RUN.as_secs());
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
+    };
+    let read = |reader: JoinHandle<Vec<u8>>| reader.join().unwrap_or_default();
+    Output { status, stdout: read(stdout), stderr: read(stderr) }
+}
+
+/// Reads a pipe to its end in a thread of its own, so that a program that says much is never stuck.
+fn read_aside(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = pipe.map(|mut pipe| pipe.read_to_end(&mut bytes));
+        bytes
+    })
 }
 
 /// An address on loopback that was free just now.

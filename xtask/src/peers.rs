@@ -12,16 +12,22 @@ use std::process::ExitCode;
 
 /// Every peer and its version: the only place that names them.
 #[rustfmt::skip] // A table is read by its columns.
-pub(crate) const PEERS: [Peer; 8] = [
-    peer("docker-registry", "2.8.2",  Tier::A, Source::Apt("docker-registry")),
-    peer("skopeo",          "1.9.3",  Tier::A, Source::Apt("skopeo")),
-    peer("umoci",           "0.4.7",  Tier::A, Source::Apt("umoci")),
+pub(crate) const PEERS: [Peer; 11] = [
+    peer("docker-registry",  "2.8.2",  Tier::A, Source::Apt("docker-registry")),
+    // Has the referrers API of distribution 1.1, which docker-registry does not know.
+    peer("ferro-oci-server", "1.0.0",  Tier::A, Source::Cargo("ferro-oci-server")),
+    peer("skopeo",           "1.9.3",  Tier::A, Source::Apt("skopeo")),
+    peer("umoci",            "0.4.7",  Tier::A, Source::Apt("umoci")),
     // Both generations are in use: 2.6 writes signatures as tags, 3.1 writes bundles as referrers.
-    peer("cosign-2.6",      "2.6.5",  Tier::A, Source::Go("github.com/sigstore/cosign/v2/cmd/cosign")),
-    peer("cosign-3.1",      "3.1.3",  Tier::A, Source::Go("github.com/sigstore/cosign/v3/cmd/cosign")),
-    peer("python-wasmtime", "50.0.1", Tier::A, Source::Pip("wasmtime")),
-    peer("node",            "20",     Tier::A, Source::Apt("nodejs")),
-    peer("chromium",        "156",    Tier::B, Source::Apt("chromium")),
+    peer("cosign-2.6",       "2.6.5",  Tier::A, Source::Go("github.com/sigstore/cosign/v2/cmd/cosign")),
+    peer("cosign-3.1",       "3.1.3",  Tier::A, Source::Go("github.com/sigstore/cosign/v3/cmd/cosign")),
+    // A PKCS #11 token in a folder; libsofthsm2.so comes with it.
+    peer("softhsm2-util",    "2.6.1",  Tier::A, Source::Apt("softhsm2")),
+    // Says what a verification connects to.
+    peer("strace",           "6.1",    Tier::A, Source::Apt("strace")),
+    peer("python-wasmtime",  "50.0.1", Tier::A, Source::Pip("wasmtime")),
+    peer("node",             "20",     Tier::A, Source::Apt("nodejs")),
+    peer("chromium",         "156",    Tier::B, Source::Apt("chromium")),
 ];
 
 const fn peer(name: &'static str, version: &'static str, tier: Tier, source: Source) -> Peer {
@@ -56,6 +62,8 @@ pub(crate) enum Source {
     Apt(&'static str),
     /// A Go program, built here at exactly the pinned version.
     Go(&'static str),
+    /// A Rust program from the package of that name, built here at exactly the pinned version and by its own lock file.
+    Cargo(&'static str),
     /// A Python package in an environment of its own; the program is that environment's Python.
     Pip(&'static str),
 }

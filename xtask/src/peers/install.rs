@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// Time for building one Go program: minutes on two cores, and room for slow downloads.
 const GO_LIMIT: Duration = Duration::from_secs(30 * 60);
+/// Time for building one Rust program: a minute on two cores, and room for slow downloads.
+const CARGO_LIMIT: Duration = Duration::from_secs(15 * 60);
 const PIP_LIMIT: Duration = Duration::from_secs(5 * 60);
 
 /// Looks whether a peer is there and runs, links it into the peers' folder, and gives the version it reports.
@@ -24,7 +26,7 @@ pub(super) fn present(peer: &Peer) -> Result<String> {
     let version = version(peer, &program)?;
     match peer.source {
         Source::Pip(_) => script(peer, &program)?,
-        Source::Apt(_) | Source::Go(_) => link(peer, &program)?,
+        Source::Apt(_) | Source::Go(_) | Source::Cargo(_) => link(peer, &program)?,
     }
     Ok(version)
 }
@@ -69,6 +71,10 @@ pub(super) fn install(peer: &Peer) -> Result<String> {
             go_install(peer, module)?;
             present(peer)
         }
+        Source::Cargo(package) => {
+            cargo_install(peer, package)?;
+            present(peer)
+        }
         Source::Pip(package) => {
             pip_install(peer, package)?;
             present(peer)
@@ -82,6 +88,7 @@ fn program(peer: &Peer) -> Result<PathBuf> {
     Ok(match peer.source {
         Source::Apt(_) => process::find(peer.name).context("not installed")?,
         Source::Go(module) => cache(peer)?.join(module.rsplit('/').next().unwrap_or(module)),
+        Source::Cargo(package) => cache(peer)?.join("bin").join(package),
         Source::Pip(_) => cache(peer)?.join("bin/python"),
     })
 }
@@ -93,7 +100,7 @@ fn cache(peer: &Peer) -> Result<PathBuf> {
     let base = base.context("neither XDG_CACHE_HOME nor HOME is set; peers are kept there")?;
     let name = match peer.source {
         Source::Go(module) => module.rsplit('/').next().unwrap_or(module),
-        Source::Pip(package) | Source::Apt(package) => package,
+        Source::Cargo(package) | Source::Pip(package) | Source::Apt(package) => package,
     };
     Ok(base.join("bulla/peers").join(format!("{name}-{}", peer.version)))
 }
@@ -102,10 +109,7 @@ fn cache(peer: &Peer) -> Result<PathBuf> {
 fn go_install(peer: &Peer, module: &str) -> Result<()> {
     let go = process::find("go").context("building it needs Go (Debian: golang-go, or from the Go project)")?;
     let folder = cache(peer)?;
-    let mut unfinished = folder.clone().into_os_string();
-    unfinished.push(".unfinished");
-    let unfinished = PathBuf::from(unfinished);
-    fs::create_dir_all(&unfinished).with_context(|| format!("cannot make {}", unfinished.display()))?;
+    let unfinished = unfinished(&folder)?;
     let mut command = Command::new(go);
     command
         .current_dir(&unfinished)
@@ -114,6 +118,24 @@ fn go_install(peer: &Peer, module: &str) -> Result<()> {
         .env("CGO_ENABLED", "0")
         .args(["install", "-ldflags=-s -w", &format!("{module}@v{}", peer.version)]);
     process::step(&format!("build {} {}", peer.name, peer.version), &mut command, GO_LIMIT)?;
+    finish(&unfinished, &folder)
+}
+
+/// Builds a Rust program in a folder of its own, away from this workspace's lock file, target folder and profiles.
+fn cargo_install(peer: &Peer, package: &str) -> Result<()> {
+    let folder = cache(peer)?;
+    let unfinished = unfinished(&folder)?;
+    let target = unfinished.join("target");
+    let mut command = workspace::cargo();
+    command
+        .current_dir(&unfinished)
+        .env("CARGO_TARGET_DIR", &target)
+        .args(["install", "--locked", "--force", "--version", &format!("={}", peer.version)])
+        .arg("--root")
+        .arg(&unfinished)
+        .arg(package);
+    process::step(&format!("build {} {}", peer.name, peer.version), &mut command, CARGO_LIMIT)?;
+    fs::remove_dir_all(&target).with_context(|| format!("cannot remove {}", target.display()))?;
     finish(&unfinished, &folder)
 }
 
@@ -132,6 +154,15 @@ fn pip_install(peer: &Peer, package: &str) -> Result<()> {
     Ok(())
 }
 
+/// The folder beside `folder` in which a program is built; what an interrupted build left there is used again.
+fn unfinished(folder: &Path) -> Result<PathBuf> {
+    let mut unfinished = folder.as_os_str().to_owned();
+    unfinished.push(".unfinished");
+    let unfinished = PathBuf::from(unfinished);
+    fs::create_dir_all(&unfinished).with_context(|| format!("cannot make {}", unfinished.display()))?;
+    Ok(unfinished)
+}
+
 /// Puts a finished folder in its place at once: an interrupted installation is never taken for a whole one.
 fn finish(unfinished: &Path, folder: &Path) -> Result<()> {
     if folder.exists() {
@@ -145,11 +176,20 @@ fn version(peer: &Peer, program: &Path) -> Result<String> {
     let mut command = Command::new(program);
     match peer.source {
         Source::Pip(package) => {
-            command.args(["-c", &format!("import {package}, importlib.metadata as m; print(m.version('{package}'))")])
+            command.args(["-c", &format!("import {package}, importlib.metadata as m; print(m.version('{package}'))")]);
         }
-        Source::Go(_) => command.arg("version"),
-        Source::Apt(_) => command.arg("--version"),
-    };
+        Source::Go(_) => {
+            command.arg("version");
+        }
+        Source::Apt(_) => {
+            command.arg("--version");
+        }
+        // cargo keeps a record of what it installed. The program is not asked: a server without arguments would serve.
+        Source::Cargo(_) => {
+            command = workspace::cargo();
+            command.args(["install", "--list", "--root"]).arg(cache(peer)?);
+        }
+    }
     let printed = process::output(&mut command).context("installed, but does not run")?;
     let found = find_version(&printed).with_context(|| format!("says no version, but `{printed}`"))?;
     let pinned = peer.version;
@@ -157,13 +197,13 @@ fn version(peer: &Peer, program: &Path) -> Result<String> {
     match peer.source {
         _ if same => Ok(found.to_owned()),
         Source::Apt(_) => Ok(format!("{found} (the table says {pinned})")),
-        Source::Go(_) | Source::Pip(_) => bail!("version {found} is there, the table says {pinned}"),
+        Source::Go(_) | Source::Cargo(_) | Source::Pip(_) => bail!("version {found} is there, the table says {pinned}"),
     }
 }
 
 /// The first thing in a text that looks like a version: digits and dots, after any `v`.
 fn find_version(printed: &str) -> Option<&str> {
-    let words = printed.split(|c: char| c.is_whitespace() || matches!(c, '+' | '~' | '-' | ','));
+    let words = printed.split(|c: char| c.is_whitespace() || matches!(c, '+' | '~' | '-' | ',' | ':'));
     words.map(|word| word.trim_start_matches('v')).find(|word| {
         word.starts_with(|c: char| c.is_ascii_digit())
             && word.contains('.')
@@ -204,6 +244,7 @@ mod tests {
             ("skopeo version 1.9.3", Some("1.9.3")),
             ("v20.20.2", Some("20.20.2")),
             ("cosign: A tool\n\nGitVersion:    v2.6.5\n", Some("2.6.5")),
+            ("ferro-oci-server v1.0.0:\n    ferro-oci-server", Some("1.0.0")),
             ("no version here", None),
         ];
         for (printed, version) in cases {
