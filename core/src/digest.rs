@@ -122,6 +122,11 @@ impl Digest {
     pub fn signature_tag(&self) -> String {
         format!("{}-{}.sig", self.algorithm.name(), self.encoded)
     }
+
+    /// The tag under which cosign keeps legacy attestations: `sha256-<hex>.att` (cosign ATTESTATION_SPEC.md).
+    pub fn attestation_tag(&self) -> String {
+        format!("{}-{}.att", self.algorithm.name(), self.encoded)
+    }
 }
 
 impl Algorithm {

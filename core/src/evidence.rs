@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::digest::Digest;
-use crate::limits::{MAX_EVIDENCE_BYTES, MAX_MANIFEST_BYTES, MAX_SIGNATURE_MANIFEST_BYTES};
+use crate::limits::{MAX_EVIDENCE_BYTES, MAX_MANIFEST_BYTES, MAX_REFERRERS_BYTES, MAX_SIGNATURE_MANIFEST_BYTES};
 use crate::reference::Repository;
 
 /// Something to fetch: one request to one registry.
@@ -20,6 +20,9 @@ pub struct Need {
     pub reference: String,
     /// Octets after which the host stops reading.
     pub limit: u64,
+    /// Whether the limit is the size that a descriptor announces. Then it is part of the id: whoever announces another size
+    /// for the same digest asks for something else, and gets an answer of his own.
+    pub sized: bool,
 }
 
 /// The kinds of need.
@@ -43,6 +46,7 @@ impl Need {
             repository: repository.clone(),
             reference: tag.to_owned(),
             limit: MAX_MANIFEST_BYTES,
+            sized: false,
         }
     }
 
@@ -53,11 +57,17 @@ impl Need {
             repository: repository.clone(),
             reference: reference.to_owned(),
             limit: MAX_MANIFEST_BYTES,
+            sized: false,
         }
     }
 
-    /// The signature image under a tag.
-    pub fn signature_image(repository: &Repository, tag: &str) -> Self {
+    /// The manifest of one referrer, by digest, of the size that the list announces.
+    pub fn referrer(repository: &Repository, digest: &Digest, size: u64) -> Self {
+        Self { limit: size, sized: true, ..Self::manifest(repository, &digest.to_string()) }
+    }
+
+    /// The image of signatures or attestations under a tag.
+    pub fn tagged_image(repository: &Repository, tag: &str) -> Self {
         Self { limit: MAX_SIGNATURE_MANIFEST_BYTES, ..Self::manifest(repository, tag) }
     }
 
@@ -67,19 +77,21 @@ impl Need {
             kind: NeedKind::Referrers,
             repository: repository.clone(),
             reference: digest.to_string(),
-            limit: MAX_MANIFEST_BYTES,
+            limit: MAX_REFERRERS_BYTES,
+            sized: false,
         }
     }
 
-    /// A blob of at most `limit` octets.
-    pub fn blob(repository: &Repository, digest: &Digest, limit: u64) -> Self {
-        Self { kind: NeedKind::Blob, repository: repository.clone(), reference: digest.to_string(), limit }
+    /// A blob of the size that its descriptor announces.
+    pub fn blob(repository: &Repository, digest: &Digest, size: u64) -> Self {
+        Self { kind: NeedKind::Blob, limit: size, sized: true, ..Self::manifest(repository, &digest.to_string()) }
     }
 
     /// The name by which evidence answers this need: readable, and unique within a decision.
     pub fn id(&self) -> String {
         let separator = if self.reference.contains(':') { '@' } else { ':' };
-        format!("{} {}{separator}{}", self.kind.name(), self.repository, self.reference)
+        let size = if self.sized { format!(" of {} octets", self.limit) } else { String::new() };
+        format!("{} {}{separator}{}{size}", self.kind.name(), self.repository, self.reference)
     }
 }
 
@@ -142,6 +154,11 @@ impl Evidence {
     /// What came of this need, if anybody has tried.
     pub fn get(&self, need: &Need) -> Option<&Outcome> {
         self.outcomes.get(&need.id())
+    }
+
+    /// How many needs were answered.
+    pub fn answered(&self) -> usize {
+        self.outcomes.len()
     }
 
     /// Octets of all bytes here.

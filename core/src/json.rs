@@ -98,14 +98,22 @@ impl Strict<'_> {
         if depth > MAX_DEPTH {
             return Err(E::custom(format_args!("nested deeper than {MAX_DEPTH} levels")));
         }
-        let values = self.values.get().saturating_add(1);
+        self.count(1)?;
+        Ok(Self { depth, values: self.values })
+    }
+
+    fn count<E: serde::de::Error>(&self, more: usize) -> Result<(), E> {
+        let values = self.values.get().saturating_add(more);
         self.values.set(values);
         if values > MAX_JSON_VALUES {
             return Err(E::custom(format_args!("more than {MAX_JSON_VALUES} values")));
         }
-        Ok(Self { depth, values: self.values })
+        Ok(())
     }
 }
+
+/// What an object counts beside its own value: the tree that holds its members takes 400 octets before the first one.
+const OBJECT: usize = 4;
 
 impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
@@ -159,6 +167,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        self.count(OBJECT)?;
         let mut members = Map::new();
         while let Some(name) = map.next_key::<String>()? {
             let value = map.next_value_seed(self.deeper()?)?;

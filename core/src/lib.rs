@@ -17,9 +17,12 @@
     )
 )]
 
+pub mod cel;
+pub mod claim;
 pub mod cosign;
 pub mod decision;
 pub mod digest;
+pub mod dsse;
 pub mod evidence;
 pub mod glob;
 pub mod json;
@@ -28,8 +31,11 @@ pub mod kubernetes;
 pub mod limits;
 pub mod manifest;
 pub mod policy;
+mod protojson;
 pub mod reference;
 pub mod signing;
+pub mod statement;
 pub mod text;
 pub mod time;
+pub mod verify;
 pub mod yaml;

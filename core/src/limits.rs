@@ -15,7 +15,8 @@ pub const MAX_SIGNATURE_MANIFEST_BYTES: u64 = 1024 * 1024;
 /// Octets of one decoded signature. 1,024: an RSA-4096 signature has 512.
 pub const MAX_SIGNATURE_BYTES: usize = 1024;
 
-/// Values in one JSON document, keys not counted. 200,000: each takes about 100 octets of memory, which the sandbox has.
+/// Values in one JSON document, an object counted as five. 200,000: each takes about 100 octets of memory, which the sandbox
+/// has.
 pub const MAX_JSON_VALUES: usize = 200_000;
 
 /// Signatures on one image in one form. 1,000: the limit that cosign has set itself since CVE-2023-46737.
@@ -25,8 +26,52 @@ pub const MAX_SIGNATURES: usize = 1000;
 /// 4,000: well inside the 10 s that a Kubernetes webhook has by default.
 pub const MAX_VERIFICATION_UNITS: u32 = 4000;
 
-/// Octets of all evidence of one decision. 16 MiB: 1,000 payloads of the largest size; twice that, as message and as
-/// evidence, is half of the sandbox's memory.
+/// Octets of a long message that cost as much to hash as one unit of work, measured in the sandbox (about 1 ms).
+pub const OCTETS_PER_UNIT: u64 = 128 * 1024;
+
+/// Octets of one DSSE envelope or bundle that carries an attestation, and of the statement in it. 4 MiB: provenance takes
+/// some 10 KiB, the SBOM of a large image 1 to 3 MiB; three of these fit the evidence of one decision.
+pub const MAX_ENVELOPE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Octets of one bundle that carries a signature. 64 KiB: with a certificate, a log entry and a timestamp it has 10 KiB.
+pub const MAX_SIGNATURE_BUNDLE_BYTES: u64 = 64 * 1024;
+
+/// Octets of a message whose claim is remembered between checks. 8 KiB: a signature has less than 1 KiB, and 1,000 that are
+/// remembered take some 10 MiB as they were read.
+pub const MAX_REMEMBERED_CLAIM: usize = 8 * 1024;
+
+/// Octets of a list of referrers. 2 MiB: an entry takes about 500, so that 1,000 bundles and as many other artifacts fit.
+pub const MAX_REFERRERS_BYTES: u64 = 2 * 1024 * 1024;
+
+/// Octets that bundles and attestations may have together in one decision, by what is announced before it is fetched; the
+/// smallest come first. 6 MiB: 1,000 signature bundles of the usual size take 1.5 MiB, which leaves room for an SBOM.
+pub const MAX_ENVELOPES_BYTES: u64 = 6 * 1024 * 1024;
+
+/// Octets that simple-signing payloads may have together in one decision, those left out that follow from the digest; the
+/// smallest come first. 1 MiB: 1,000 payloads with some annotations each.
+pub const MAX_PAYLOADS_BYTES: u64 = 1024 * 1024;
+
+/// Signature images that are stored as referrers of one digest. 16: cosign itself reads one, the last.
+pub const MAX_SIGNATURE_REFERRERS: usize = 16;
+
+/// Names of unread artifacts in one verdict; further ones are counted together.
+pub const MAX_FORMS: usize = 32;
+
+/// Octets of the manifest that brings one bundle. 4 KiB: it has one layer, and about 1 KiB; so that 1,000 of them always fit.
+pub const MAX_REFERRER_MANIFEST_BYTES: u64 = 4 * 1024;
+
+/// Octets of the manifest of a signature image that is stored as a referrer. 64 KiB: about 100 layers.
+pub const MAX_SIGNATURE_REFERRER_BYTES: u64 = 64 * 1024;
+
+/// Things fetched for one decision. 4,096: a tag, a list, 1,000 bundles with their manifests, 1,000 legacy payloads, and the
+/// leaves of an index.
+pub const MAX_REQUESTS: usize = 4096;
+
+/// Leaves of an index of which every one has to be signed. 64: official images have up to 20, half of them attestations.
+pub const MAX_LEAVES: usize = 64;
+
+/// Octets of all evidence of one decision. 16 MiB: a list of referrers (2), 1,000 manifests (5), bundles and attestations (6),
+/// two images under tags (2), payloads (1); twice that, as message and as evidence, is half of the sandbox's memory.
 pub const MAX_EVIDENCE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Rounds of needs and evidence before a decision ends as unknown. An image with legacy signatures takes at most 5.
@@ -61,3 +106,44 @@ pub const MAX_REASONS: usize = 16;
 
 /// Annotations in one signature, asked for or signed.
 pub const MAX_ANNOTATIONS: usize = 128;
+
+/// Conditions on the predicate of one attestation. 32: a SLSA provenance has about ten fields that anybody compares.
+pub const MAX_CONDITIONS: usize = 32;
+
+/// Octets of one condition in CEL. 1 KiB: ten comparisons on ten lines.
+pub const MAX_CEL_BYTES: usize = 1024;
+
+/// Parts of one condition: names, literals and operators. 256: as many as fit into 1 KiB where each is worth reading.
+pub const MAX_CEL_NODES: usize = 256;
+
+/// Levels of one condition, of its brackets as of its tree. 32: parsing and evaluating the worst one takes less than 64 KiB
+/// of the 512 KiB of stack that the sandbox has.
+pub const MAX_CEL_DEPTH: usize = 32;
+
+/// Macros over elements inside of each other in one condition. 2: a list in the elements of a list.
+pub const MAX_CEL_COMPREHENSIONS: usize = 2;
+
+/// Steps that all conditions of one decision take together. 100,000: some 10 ms in the sandbox, and at most 12 MB; one
+/// comparison for each of the 10,000 packages of a large SBOM takes 50,000.
+pub const MAX_CEL_STEPS: u32 = 100_000;
+
+/// Signatures in one DSSE envelope. 16: a bundle's has one, cosign's legacy attestations have one each.
+pub const MAX_ENVELOPE_SIGNATURES: usize = 16;
+
+/// Subjects of one statement. 1,024: the limit of sigstore-go since CVE-2024-45395.
+pub const MAX_SUBJECTS: usize = 1024;
+
+/// Digests of one subject. 32: the limit of sigstore-go since CVE-2024-45395.
+pub const MAX_SUBJECT_DIGESTS: usize = 32;
+
+/// Transparency log entries in one bundle. 32: the limit of sigstore-go since CVE-2024-45395.
+pub const MAX_LOG_ENTRIES: usize = 32;
+
+/// Signed timestamps in one bundle. 32: the limit of sigstore-go since CVE-2024-45395.
+pub const MAX_TIMESTAMPS: usize = 32;
+
+/// Hashes in one inclusion proof. 64: a log with that many levels has more entries than its index can count.
+pub const MAX_PROOF_HASHES: usize = 64;
+
+/// Certificates in the chain of one bundle. 16: public ones have three.
+pub const MAX_CHAIN_CERTIFICATES: usize = 16;

@@ -39,6 +39,10 @@ pub enum ManifestError {
     /// `layers` or `config` beside `manifests`: two readers would see two images (CVE-2021-41190).
     #[error("manifest has both layers and manifests")]
     Ambiguous,
+    /// A member whose name differs from a known one by its case only: what runs images reads it as that one (Go,
+    /// encoding/json), what checks them would not.
+    #[error("manifest has a member {0:?}, which some readers take for another one")]
+    Spelling(String),
     /// Neither `layers` nor `manifests`.
     #[error("manifest has neither layers nor manifests")]
     Neither,
@@ -99,6 +103,9 @@ impl Manifest {
         for descriptor in lists.flatten() {
             json::check_objects(descriptor, &[""])?;
         }
+        if let Some(name) = misspelt(&document) {
+            return Err(ManifestError::Spelling(excerpt(name)));
+        }
         let has = |name: &str| document.get(name).is_some();
         if has("manifests") && (has("layers") || has("config")) {
             return Err(ManifestError::Ambiguous);
@@ -156,6 +163,59 @@ impl Manifest {
     }
 }
 
+/// Members that readers of manifests, indexes and descriptors know (image-spec, manifest.md, image-index.md, descriptor.md;
+/// and Docker's older schemas).
+const MEMBERS: [&str; 23] = [
+    "schemaVersion",
+    "mediaType",
+    "artifactType",
+    "config",
+    "layers",
+    "manifests",
+    "subject",
+    "annotations",
+    "digest",
+    "size",
+    "urls",
+    "data",
+    "platform",
+    "architecture",
+    "os",
+    "os.version",
+    "os.features",
+    "variant",
+    "features",
+    "fsLayers",
+    "history",
+    "signatures",
+    "name",
+];
+
+/// The first member, at any depth but among annotations, that is a known one but for its case.
+fn misspelt(value: &Value) -> Option<&str> {
+    match value {
+        Value::Array(items) => items.iter().find_map(misspelt),
+        Value::Object(members) => members.iter().find_map(|(name, value)| {
+            let is_known = MEMBERS.contains(&name.as_str());
+            if !is_known && MEMBERS.iter().any(|known| fold(known) == fold(name)) {
+                return Some(name.as_str());
+            }
+            if name == "annotations" { None } else { misspelt(value) }
+        }),
+        _ => None,
+    }
+}
+
+/// Letters as Go's reader compares them: two of Unicode fold to ASCII (bytes.EqualFold).
+fn fold(name: &str) -> String {
+    let fold = |c: char| match c {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        c => c.to_ascii_lowercase(),
+    };
+    name.chars().map(fold).collect()
+}
+
 fn check_media_type(inside: Option<&str>, outside: Option<&str>, is_index: bool) -> Result<(), ManifestError> {
     let fits = |media_type: &str| match media_type {
         OCI_INDEX | DOCKER_LIST => is_index,
@@ -210,6 +270,20 @@ mod tests {
         assert_eq!(Manifest::parse(both.as_bytes(), None), Err(ManifestError::Ambiguous));
         assert_eq!(Manifest::parse(br#"{"schemaVersion":2}"#, None), Err(ManifestError::Neither));
         assert_eq!(Manifest::parse(br#"{"schemaVersion":1,"layers":[]}"#, None), Err(ManifestError::SchemaVersion(1)));
+    }
+
+    #[test]
+    fn a_member_that_another_reader_would_take_for_a_known_one_is_refused() {
+        for (from, to) in [
+            ("\"layers\"", "\"Layers\""),
+            ("\"layers\":[]", "\"layers\":[],\"manife\u{17f}ts\":[]"),
+            ("\"size\":2", "\"size\":2,\"Digest\":\"x\""),
+        ] {
+            let text = image(OCI_MANIFEST).replace(from, to);
+            assert!(matches!(Manifest::parse(text.as_bytes(), None), Err(ManifestError::Spelling(_))), "{text}");
+        }
+        let text = image(OCI_MANIFEST).replace("\"layers\":[]", "\"layers\":[],\"annotations\":{\"Layers\":\"x\"}");
+        assert!(Manifest::parse(text.as_bytes(), None).is_ok());
     }
 
     #[test]

@@ -1,8 +1,38 @@
 //! Time, as an argument: seconds since the Unix epoch, read once by whoever asks.
 
+use core::time::Duration;
+
 use serde::{Deserialize, Serialize};
+use spki::der::DateTime;
 
 /// A moment in whole seconds since 1970-01-01T00:00:00Z. Core never reads a clock: this always comes from the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UnixTime(pub i64);
+
+impl UnixTime {
+    /// As RFC 3339, section 5.6, writes it: `2026-01-31T12:00:00Z`. Nothing for a moment outside of the years 1970 to 9999.
+    pub fn rfc3339(self) -> Option<String> {
+        let since = Duration::from_secs(u64::try_from(self.0).ok()?);
+        DateTime::from_unix_duration(since).ok().map(|moment| moment.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::UnixTime;
+
+    #[test]
+    fn moments_are_written_as_rfc_3339_does() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_769_860_805, "2026-01-31T12:00:05Z"),
+            (253_402_300_799, "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(UnixTime(seconds).rfc3339().as_deref(), Some(text));
+        }
+        assert_eq!(UnixTime(-1).rfc3339(), None);
+        assert_eq!(UnixTime(253_402_300_800).rfc3339(), None);
+    }
+}

@@ -1,13 +1,9 @@
-//! Operations on images: extract, respond, contents, prepare, assemble.
-
-use std::collections::BTreeMap;
+//! Operations on images: extract, respond, contents.
 
 use bulla_abi::Message;
 use bulla_core::digest::Digest;
-use bulla_core::kubernetes::{Disposition, ImageVerdict, Review, Settings};
+use bulla_core::kubernetes::{self, Disposition, ImageVerdict, Review, Settings};
 use bulla_core::manifest::{Blob, Manifest};
-use bulla_core::reference::Reference;
-use bulla_core::{key::PublicKey, kubernetes, signing};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -96,66 +92,4 @@ pub(crate) fn contents(message: &Message) -> Reply {
         "manifests": list(manifest.children())?,
         "blobs": list(manifest.blobs())?,
     }))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Prepare {
-    image: Reference,
-    #[serde(default)]
-    annotations: BTreeMap<String, String>,
-}
-
-pub(crate) fn prepare(message: &Message) -> Reply {
-    let header: Prepare = reply::header(message)?;
-    let payload = signing::prepare(&header.image, &header.annotations).map_err(|problem| error("signing", problem))?;
-    Answer::with(&json!({"payload": 0, "hash": "sha256", "digest": Digest::sha256(&payload)}), vec![payload])
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Assemble {
-    image: Reference,
-    payload: u32,
-    signature: u32,
-    public_key: u32,
-    #[serde(default)]
-    existing: Option<u32>,
-}
-
-pub(crate) fn assemble(message: &Message) -> Reply {
-    let header: Assemble = reply::header(message)?;
-    let key =
-        PublicKey::parse(reply::blob(message, header.public_key)?).map_err(|problem| error("key-invalid", problem))?;
-    let existing = header.existing.map(|index| reply::blob(message, index)).transpose()?;
-    let plan = signing::assemble(
-        &header.image,
-        reply::blob(message, header.payload)?,
-        reply::blob(message, header.signature)?,
-        &key,
-        existing,
-    )
-    .map_err(|problem| error("signing", problem))?;
-    let mut blobs = vec![plan.manifest];
-    let planned: Vec<_> = plan
-        .blobs
-        .into_iter()
-        .map(|planned| {
-            let entry = json!({"digest": planned.digest, "mediaType": planned.media_type, "blob": blobs.len()});
-            blobs.push(planned.bytes);
-            entry
-        })
-        .collect();
-    Answer::with(
-        &json!({
-            "registry": plan.repository.registry(),
-            "repository": plan.repository.path(),
-            "tag": plan.tag,
-            "mediaType": plan.media_type,
-            "manifest": 0,
-            "blobs": planned,
-            "alreadyThere": plan.already_there,
-        }),
-        blobs,
-    )
 }

@@ -4,8 +4,10 @@
 
 mod exports;
 mod images;
+mod inspect;
 mod keys;
 mod module;
 mod reply;
+mod signing;
 
 pub use module::Module;

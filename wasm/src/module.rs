@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroize as _;
 
 use crate::reply::{self, Answer, Reply, error};
-use crate::{images, keys};
+use crate::{images, inspect, keys, signing};
 
 /// One instance of the module: the policies that were loaded, and the question that is open.
 #[derive(Debug, Default)]
@@ -71,9 +71,10 @@ impl Module {
             Operation::Extract => images::extract(&message),
             Operation::Respond => images::respond(&message),
             Operation::Contents => images::contents(&message),
-            Operation::Prepare => images::prepare(&message),
-            Operation::Assemble => images::assemble(&message),
+            Operation::Prepare => signing::prepare(&message),
+            Operation::Assemble => signing::assemble(&message),
             Operation::Check => keys::check(&message),
+            Operation::Inspect => inspect::list(message),
             Operation::Sign | Operation::Generate | Operation::Key => {
                 let reply = match operation {
                     Operation::Sign => keys::sign(&message),
@@ -100,6 +101,7 @@ impl Module {
                 serde_json::json!({"policy": policy.name, "document": policy.document, "mode": policy.mode,
                     "signers": policy.signers.iter().map(|(name, signer)| serde_json::json!({
                         "signer": name, "algorithm": signer.key.algorithm(), "key": signer.key.fingerprint(),
+                        "publicKey": signer.key.to_pem(),
                     })).collect::<Vec<_>>()})
             })
             .collect();
@@ -183,7 +185,11 @@ fn read_policies(documents: &[DocumentBlob], message: &Message) -> Result<Policy
     })
 }
 
-fn outcomes(evidence: Vec<Evidence>, mut message: Message) -> Result<Vec<(String, evidence::Outcome)>, ErrorBody> {
+/// What came of needs. Takes the blobs that evidence names out of the message; each belongs to one piece.
+pub(crate) fn outcomes(
+    evidence: Vec<Evidence>,
+    mut message: Message,
+) -> Result<Vec<(String, evidence::Outcome)>, ErrorBody> {
     let mut taken = std::collections::BTreeSet::new();
     evidence
         .into_iter()
@@ -210,14 +216,19 @@ fn outcomes(evidence: Vec<Evidence>, mut message: Message) -> Result<Vec<(String
 }
 
 fn answer(step: &Step) -> Reply {
+    match step {
+        Step::Needs(wanted) => needs(wanted),
+        Step::Settled(verdict) => Answer::new(verdict),
+    }
+}
+
+/// The answer that asks for these.
+pub(crate) fn needs(wanted: &[evidence::Need]) -> Reply {
     #[derive(Serialize)]
     struct Needs {
         needs: Vec<Need>,
     }
-    match step {
-        Step::Needs(needs) => Answer::new(&Needs { needs: needs.iter().map(wire).collect() }),
-        Step::Settled(verdict) => Answer::new(verdict),
-    }
+    Answer::new(&Needs { needs: wanted.iter().map(wire).collect() })
 }
 
 fn wire(need: &evidence::Need) -> Need {

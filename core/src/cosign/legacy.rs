@@ -1,18 +1,25 @@
-//! Legacy signatures: an image under the tag `sha256-<hex>.sig`, one layer a signature (cosign SIGNATURE_SPEC.md, "Storage").
+//! The legacy form: an image under the tag `sha256-<hex>.sig`, one layer a signature (cosign SIGNATURE_SPEC.md, "Storage"), or
+//! under `sha256-<hex>.att`, one layer an attestation (ATTESTATION_SPEC.md). The same image of signatures as an OCI 1.1
+//! referrer was an experiment of cosign 2.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use oci_spec::image::Descriptor;
+use oci_spec::image::{Descriptor, ImageManifest};
 
-use super::payload::{PayloadError, SimpleSigning};
-use crate::digest::Content;
-use crate::key::{Algorithm, Hash, PublicKey, SignatureError};
-use crate::limits::{MAX_PAYLOAD_BYTES, MAX_SIGNATURE_BYTES, MAX_SIGNATURES};
+use super::subject::{SubjectError, check_subject};
+use crate::digest::Digest;
+use crate::limits::{MAX_ENVELOPE_BYTES, MAX_PAYLOAD_BYTES, MAX_SIGNATURE_BYTES, MAX_SIGNATURES};
 use crate::manifest::{Blob, Manifest, ManifestError};
 use crate::text::excerpt;
 
 /// Media type of a layer that is a simple-signing payload.
 pub const PAYLOAD_MEDIA_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+/// Media type of a layer that is a DSSE envelope.
+pub const ENVELOPE_MEDIA_TYPE: &str = "application/vnd.dsse.envelope.v1+json";
+/// Artifact type of an image of signatures that is stored as a referrer.
+pub const SIGNATURE_ARTIFACT_TYPE: &str = "application/vnd.dev.cosign.artifact.sig.v1+json";
+/// Annotation with the predicate type of an attestation; it is not signed.
+pub const PREDICATE_TYPE_ANNOTATION: &str = "predicateType";
 /// Annotation with the signature over the layer, base64.
 pub const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
 /// Annotation with the certificate of a signature that was not made with a long-lived key.
@@ -25,6 +32,17 @@ pub struct Layer {
     pub number: usize,
     /// What the layer holds, or why it cannot be used.
     pub content: Result<Signature, LayerDefect>,
+}
+
+/// One layer of an image of attestations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttestationLayer {
+    /// The place in the manifest, counted from 1.
+    pub number: usize,
+    /// The envelope's digest and size, or why the layer cannot be used.
+    pub content: Result<Blob, LayerDefect>,
+    /// The predicate type that the layer is annotated with: a hint, and no more.
+    pub predicate_type: Option<String>,
 }
 
 /// A signature as it lies there, unverified.
@@ -42,7 +60,7 @@ pub struct Signature {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayerDefect {
-    /// Another media type than [`PAYLOAD_MEDIA_TYPE`].
+    /// Another media type than [`PAYLOAD_MEDIA_TYPE`], or [`ENVELOPE_MEDIA_TYPE`] for an attestation.
     #[error("media type {0:?} is not a signature's")]
     MediaType(String),
     /// No signature annotation.
@@ -60,6 +78,9 @@ pub enum LayerDefect {
     /// The payload is larger than [`MAX_PAYLOAD_BYTES`].
     #[error("its payload of {0} octets is larger than {MAX_PAYLOAD_BYTES}")]
     PayloadSize(u64),
+    /// The envelope is larger than [`MAX_ENVELOPE_BYTES`].
+    #[error("its envelope of {0} octets is larger than {MAX_ENVELOPE_BYTES}")]
+    EnvelopeSize(u64),
 }
 
 /// Why a signature image cannot be read at all.
@@ -78,29 +99,9 @@ pub enum LegacyError {
         /// Layers there are.
         got: usize,
     },
-}
-
-/// A payload whose signature was made by one key. Only [`verify`] makes one.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Verified<T>(T);
-
-impl<T> Verified<T> {
-    /// What was verified.
-    pub fn get(&self) -> &T {
-        &self.0
-    }
-}
-
-/// Why a signature by a key does not give a verified payload.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum VerifyError {
-    /// The signature is not by this key over these bytes.
-    #[error(transparent)]
-    Signature(#[from] SignatureError),
-    /// It is, but what was signed is not a payload.
-    #[error(transparent)]
-    Payload(#[from] PayloadError),
+    /// A referrer that refers to something else.
+    #[error("signature image: {0}")]
+    Subject(#[from] SubjectError),
 }
 
 /// Parses a signature image into its layers.
@@ -108,18 +109,65 @@ pub enum VerifyError {
 /// # Errors
 /// [`LegacyError`] when the manifest cannot be read; a single bad layer is a [`LayerDefect`] in its place.
 pub fn parse(manifest: &[u8], content_type: Option<&str>) -> Result<Vec<Layer>, LegacyError> {
+    Ok(numbered(&image(manifest, content_type)?)
+        .map(|(number, descriptor)| Layer { number, content: read_layer(descriptor) })
+        .collect())
+}
+
+/// Parses a signature image that is stored as a referrer of this digest.
+///
+/// # Errors
+/// [`LegacyError`], when it refers to something else as well.
+pub fn parse_referrer(
+    manifest: &[u8],
+    content_type: Option<&str>,
+    subject: &Digest,
+) -> Result<Vec<Layer>, LegacyError> {
+    let image = image(manifest, content_type)?;
+    check_subject(&image, subject)?;
+    Ok(numbered(&image).map(|(number, descriptor)| Layer { number, content: read_layer(descriptor) }).collect())
+}
+
+/// Parses an image of attestations into its layers.
+///
+/// # Errors
+/// [`LegacyError`] when the manifest cannot be read; a single bad layer is a [`LayerDefect`] in its place.
+pub fn parse_attestations(manifest: &[u8], content_type: Option<&str>) -> Result<Vec<AttestationLayer>, LegacyError> {
+    Ok(numbered(&image(manifest, content_type)?)
+        .map(|(number, descriptor)| AttestationLayer {
+            number,
+            content: read_attestation(descriptor),
+            predicate_type: annotation(descriptor, PREDICATE_TYPE_ANNOTATION).cloned(),
+        })
+        .collect())
+}
+
+fn image(manifest: &[u8], content_type: Option<&str>) -> Result<ImageManifest, LegacyError> {
     let Manifest::Image(image) = Manifest::parse(manifest, content_type)? else {
         return Err(LegacyError::Index);
     };
-    let layers = image.layers();
-    if layers.len() > MAX_SIGNATURES {
-        return Err(LegacyError::TooMany { got: layers.len() });
+    let layers = image.layers().len();
+    if layers > MAX_SIGNATURES { Err(LegacyError::TooMany { got: layers }) } else { Ok(*image) }
+}
+
+fn numbered(image: &ImageManifest) -> impl Iterator<Item = (usize, &Descriptor)> {
+    image.layers().iter().enumerate().map(|(index, descriptor)| (index.saturating_add(1), descriptor))
+}
+
+fn annotation<'d>(descriptor: &'d Descriptor, name: &str) -> Option<&'d String> {
+    descriptor.annotations().as_ref().and_then(|all| all.get(name))
+}
+
+fn read_attestation(descriptor: &Descriptor) -> Result<Blob, LayerDefect> {
+    let media_type = descriptor.media_type().to_string();
+    if media_type != ENVELOPE_MEDIA_TYPE {
+        return Err(LayerDefect::MediaType(excerpt(&media_type)));
     }
-    Ok(layers
-        .iter()
-        .enumerate()
-        .map(|(index, descriptor)| Layer { number: index.saturating_add(1), content: read_layer(descriptor) })
-        .collect())
+    let envelope = Blob::of(descriptor).map_err(|error| LayerDefect::Digest(error.to_string()))?;
+    if envelope.size > MAX_ENVELOPE_BYTES {
+        return Err(LayerDefect::EnvelopeSize(envelope.size));
+    }
+    Ok(envelope)
 }
 
 fn read_layer(descriptor: &Descriptor) -> Result<Signature, LayerDefect> {
@@ -127,8 +175,7 @@ fn read_layer(descriptor: &Descriptor) -> Result<Signature, LayerDefect> {
     if media_type != PAYLOAD_MEDIA_TYPE {
         return Err(LayerDefect::MediaType(excerpt(&media_type)));
     }
-    let annotation = |name: &str| descriptor.annotations().as_ref().and_then(|all| all.get(name));
-    let signature = annotation(SIGNATURE_ANNOTATION).ok_or(LayerDefect::NoSignature)?;
+    let signature = annotation(descriptor, SIGNATURE_ANNOTATION).ok_or(LayerDefect::NoSignature)?;
     let signature = STANDARD.decode(signature).map_err(|_| LayerDefect::Base64)?;
     if signature.len() > MAX_SIGNATURE_BYTES {
         return Err(LayerDefect::SignatureSize(signature.len()));
@@ -137,38 +184,5 @@ fn read_layer(descriptor: &Descriptor) -> Result<Signature, LayerDefect> {
     if payload.size > MAX_PAYLOAD_BYTES {
         return Err(LayerDefect::PayloadSize(payload.size));
     }
-    Ok(Signature { payload, signature, has_certificate: annotation(CERTIFICATE_ANNOTATION).is_some() })
-}
-
-/// Checks a signature over payload bytes with one key, then reads the payload from the same bytes.
-///
-/// Cosign hashed with SHA-256 for every kind of key until 2026; since then the curve's own hash is possible too, so both
-/// are tried. The key fixes which ones: nothing in the evidence does.
-///
-/// # Errors
-/// [`VerifyError`]; the payload is not looked at before its signature holds.
-pub fn verify(payload: Content<'_>, signature: &[u8], key: &PublicKey) -> Result<Verified<SimpleSigning>, VerifyError> {
-    let mut outcome = Err(SignatureError::Mismatch);
-    for hash in hashes(key.algorithm()) {
-        outcome = key.verify(payload.bytes(), signature, *hash);
-        if outcome != Err(SignatureError::Mismatch) {
-            break;
-        }
-    }
-    outcome?;
-    Ok(Verified(SimpleSigning::parse(payload.bytes())?))
-}
-
-/// What checking one signature by this key can cost, in units of one P-256 verification.
-pub fn verification_units(key: &PublicKey) -> u32 {
-    let attempts = u32::try_from(hashes(key.algorithm()).len()).unwrap_or(u32::MAX);
-    key.verification_units().saturating_mul(attempts)
-}
-
-const fn hashes(algorithm: Algorithm) -> &'static [Hash] {
-    match algorithm {
-        Algorithm::EcdsaP256 | Algorithm::Rsa | Algorithm::Ed25519 => &[Hash::Sha256],
-        Algorithm::EcdsaP384 => &[Hash::Sha256, Hash::Sha384],
-        Algorithm::EcdsaP521 => &[Hash::Sha256, Hash::Sha512],
-    }
+    Ok(Signature { payload, signature, has_certificate: annotation(descriptor, CERTIFICATE_ANNOTATION).is_some() })
 }

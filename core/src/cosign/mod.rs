@@ -1,4 +1,8 @@
-//! Cosign's signatures. Today the legacy form: simple signing under the tag `sha256-<hex>.sig`.
+//! What cosign stores in registries: the legacy form under tags, and bundles that refer to the image.
 
+pub mod bundle;
+pub mod form;
 pub mod legacy;
 pub mod payload;
+pub mod predicate;
+pub mod subject;

@@ -138,7 +138,11 @@ impl SimpleSigning {
 }
 
 impl Identity {
-    fn parse(text: &str) -> Result<Self, ReferenceError> {
+    /// Reads what a signer called an image.
+    ///
+    /// # Errors
+    /// [`ReferenceError`] when it is neither a repository nor a reference.
+    pub fn parse(text: &str) -> Result<Self, ReferenceError> {
         // A repository alone is not `:latest`: the signer said nothing about a tag.
         if let Ok(repository) = Repository::parse(text) {
             return Ok(Self { text: text.to_owned(), repository, tag: None });

@@ -1,24 +1,64 @@
-//! Whether one signer has signed: the claims of a verified payload held against the image asked about.
+//! Whether one signer has signed or attested: the claims of what was verified, held against the image asked about.
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::Reason;
-use super::signatures::{Candidate, Pass, Signatures};
+use super::checks::Pass;
+use super::gather::{Candidate, Gathered, Kind};
+use super::place::Place;
 use super::verdict::Outcome;
-use crate::cosign::legacy::{Verified, VerifyError};
-use crate::cosign::payload::SimpleSigning;
+use crate::cel;
+use crate::claim::{About, Claim, Stated};
+use crate::cosign::predicate;
 use crate::digest::Digest;
 use crate::limits::MAX_REASONS;
-use crate::policy::{IdentityRule, Signer};
+use crate::policy::{Attestation, IdentityRule, Signer};
 use crate::reference::Reference;
+use crate::text::excerpt;
+use crate::time::UnixTime;
+use crate::verify::{Verified, VerifyError};
 
 /// What the decision is about.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Subject<'q> {
     /// The image as it was asked for.
     pub(super) image: &'q Reference,
-    /// Its digest.
+    /// Its digest, or that of one of its leaves.
     pub(super) digest: &'q Digest,
+    /// When it is asked about.
+    pub(super) now: UnixTime,
+}
+
+/// What is asked of a signer.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Asked<'p> {
+    /// A signature.
+    Signature,
+    /// An attestation.
+    Attestation(&'p Attestation),
+}
+
+impl Asked<'_> {
+    fn predicate_type(&self) -> &str {
+        match self {
+            Self::Signature => predicate::SIGNATURE,
+            Self::Attestation(attestation) => &attestation.predicate_type,
+        }
+    }
+
+    const fn plural(&self) -> &'static str {
+        match self {
+            Self::Signature => "signatures",
+            Self::Attestation(_) => "attestations",
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Signature => Kind::Signature,
+            Self::Attestation(_) => Kind::Attestation,
+        }
+    }
 }
 
 /// What is known about one signer.
@@ -27,23 +67,33 @@ pub(super) struct Signed {
     /// Whether the signer has signed.
     pub(super) outcome: Outcome,
     /// The place of the signature that counts.
-    pub(super) number: Option<usize>,
+    pub(super) place: Option<Place>,
     /// Why none counts.
     pub(super) reasons: Vec<Reason>,
 }
 
-/// Looks for a signature that counts. The first one found is enough; the others cost nothing then.
-pub(super) fn by(signer: &Signer, signatures: &Signatures<'_>, subject: Subject<'_>, pass: &mut Pass<'_>) -> Signed {
-    let candidates = match signatures {
-        Signatures::None(reason) => return Signed::not(vec![reason.clone()]),
-        Signatures::Some(candidates) => candidates,
+/// Looks for a signature or attestation that counts. The first one found is enough; the others cost nothing then.
+pub(super) fn by(
+    signer: &Signer,
+    asked: Asked<'_>,
+    gathered: &Gathered<'_>,
+    subject: Subject<'_>,
+    pass: &mut Pass<'_>,
+) -> Signed {
+    let fits = |kind: Kind| kind == Kind::Either || kind == asked.kind();
+    let may_count = |candidate: &&Candidate<'_>| {
+        signer.forms.contains(&candidate.form)
+            && fits(candidate.kind)
+            && candidate.hint.as_deref().is_none_or(|hint| hint == asked.predicate_type())
     };
     let mut reasons = Vec::new();
-    let mut by_others = 0usize;
-    for candidate in candidates {
-        match judge(candidate, signer, subject, pass) {
+    let (mut by_others, mut total) = (0usize, 0usize);
+    for candidate in gathered.candidates.iter().filter(may_count) {
+        total = total.saturating_add(1);
+        match judge(candidate, signer, asked, subject, pass) {
             Ok(()) => {
-                return Signed { outcome: Outcome::Accept, number: Some(candidate.number), reasons: Vec::new() };
+                let place = Some(candidate.place.clone());
+                return Signed { outcome: Outcome::Accept, place, reasons: Vec::new() };
             }
             Err(None) => by_others = by_others.saturating_add(1),
             Err(Some(reason @ Reason::Budget { what: "units of signature checks", .. })) => {
@@ -53,9 +103,24 @@ pub(super) fn by(signer: &Signer, signatures: &Signatures<'_>, subject: Subject<
             Err(Some(reason)) => reasons.push(reason),
         }
     }
+    let gaps = gathered.gaps.iter().filter(|gap| fits(gap.kind) || gap.kind == Kind::Either);
+    for gap in gaps.filter(|gap| gap.forms.iter().any(|form| signer.forms.contains(form))) {
+        // That one place is empty says nothing where another one holds something.
+        let is_empty = matches!(gap.reason, Reason::NotSigned { .. } | Reason::NotAttested { .. });
+        if total == 0 || !is_empty {
+            reasons.push(gap.reason.clone());
+        }
+    }
     if by_others > 0 {
-        let (total, key) = (candidates.len(), signer.key.fingerprint());
-        reasons.push(Reason::OtherKey { count: by_others, total, key });
+        let (what, key) = (asked.plural(), signer.key.fingerprint());
+        reasons.push(Reason::OtherKey { what, count: by_others, total, key });
+    }
+    if reasons.is_empty() {
+        let what = match asked {
+            Asked::Signature => "signature".to_owned(),
+            Asked::Attestation(attestation) => format!("attestation of type {}", excerpt(&attestation.predicate_type)),
+        };
+        reasons.push(Reason::NothingFound { what });
     }
     Signed::not(reasons)
 }
@@ -69,7 +134,7 @@ impl Signed {
             reasons.truncate(MAX_REASONS);
             reasons.push(Reason::More { count: more });
         }
-        Self { outcome, number: None, reasons }
+        Self { outcome, place: None, reasons }
     }
 }
 
@@ -77,54 +142,135 @@ impl Signed {
 fn judge(
     candidate: &Candidate<'_>,
     signer: &Signer,
+    asked: Asked<'_>,
     subject: Subject<'_>,
     pass: &mut Pass<'_>,
 ) -> Result<(), Option<Reason>> {
-    let number = candidate.number;
+    let place = &candidate.place;
     let material = candidate.content.as_ref().map_err(|reason| Some(reason.clone()))?;
     match pass.check(material, &signer.key).map_err(Some)? {
-        Ok(payload) => claims_hold(number, &payload, signer, subject).map_err(Some),
+        Ok(claim) => claims_hold(place, &claim, signer, asked, subject, &mut pass.steps).map_err(Some),
         Err(VerifyError::Signature(_)) => Err(None),
-        Err(VerifyError::Payload(error)) => Err(Some(Reason::Payload { number, what: error.to_string() })),
+        Err(error) => Err(Some(Reason::Payload { place: place.clone(), what: error.to_string() })),
     }
 }
 
+/// The order matters: what a predicate says is looked at last, when the type, the subject and the identity hold.
 fn claims_hold(
-    number: usize,
-    payload: &Verified<SimpleSigning>,
+    place: &Place,
+    claim: &Verified<Claim>,
     signer: &Signer,
+    asked: Asked<'_>,
     subject: Subject<'_>,
+    steps: &mut cel::Budget,
 ) -> Result<(), Reason> {
-    let payload = payload.get();
-    if payload.digest != *subject.digest {
-        let (signed, asked) = (payload.digest.clone(), subject.digest.clone());
-        return Err(Reason::WrongDigest { number, signed, asked });
+    let claim = claim.get();
+    if claim.predicate_type() != asked.predicate_type() {
+        let (want, got) = (asked.predicate_type().to_owned(), excerpt(claim.predicate_type()));
+        return Err(Reason::WrongPredicateType { place: place.clone(), want, got });
     }
-    identity_holds(number, payload, signer.identity, subject.image)?;
-    for (name, want) in &signer.annotations {
-        let got = payload.annotations.get(name);
-        if got.and_then(Value::as_str) != Some(want) {
-            let (name, want) = (name.clone(), want.clone());
-            let got = got.map(|value| crate::text::excerpt(&value.to_string()));
-            return Err(Reason::Annotation { number, name, want, got });
+    // One subject has to satisfy everything; a statement may name the same digest under several names.
+    let mut outcome = Err(None);
+    for about in claim.about(subject.digest) {
+        let mut holds = identity_holds(place, &about.identity, signer.identity, subject.image)
+            .and_then(|()| annotations_hold(place, &about, signer));
+        if let Asked::Attestation(attestation) = asked {
+            holds = holds
+                .and_then(|()| predicate_holds(place, claim, attestation))
+                .and_then(|()| conditions_hold(place, claim, &about, (signer, attestation), subject, steps));
+        }
+        match holds {
+            Ok(()) => {
+                outcome = Ok(());
+                break;
+            }
+            Err(reason) => outcome = outcome.map_err(|first: Option<Reason>| first.or(Some(reason))),
+        }
+    }
+    outcome.map_err(|first| {
+        let (signed, asked) = (claim.digest().cloned(), subject.digest.clone());
+        first.unwrap_or(Reason::WrongDigest { place: place.clone(), signed, asked })
+    })
+}
+
+fn predicate_holds(place: &Place, claim: &Claim, attestation: &Attestation) -> Result<(), Reason> {
+    for (pointer, want) in &attestation.predicate {
+        let got = claim.predicate().and_then(|predicate| predicate.pointer(pointer));
+        if got != Some(want) {
+            return Err(Reason::Predicate {
+                place: place.clone(),
+                pointer: excerpt(pointer),
+                want: excerpt(&want.to_string()),
+                got: got.map(|value| excerpt(&value.to_string())),
+            });
         }
     }
     Ok(())
 }
 
-fn identity_holds(number: usize, payload: &SimpleSigning, rule: IdentityRule, image: &Reference) -> Result<(), Reason> {
-    let same_repository = payload.identity.repository() == image.repository();
+/// An error of a condition satisfies nothing.
+fn conditions_hold(
+    place: &Place,
+    claim: &Claim,
+    about: &About<'_>,
+    (signer, attestation): (&Signer, &Attestation),
+    subject: Subject<'_>,
+    steps: &mut cel::Budget,
+) -> Result<(), Reason> {
+    if attestation.conditions.is_empty() {
+        return Ok(());
+    }
+    let repository = subject.image.repository();
+    let image = json!({"registry": repository.registry(), "repository": repository.path(), "tag": subject.image.tag(),
+        "digest": subject.digest});
+    let annotations: Map<String, Value> =
+        about.annotations.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let (annotations, nothing) = (Value::Object(annotations), Value::Null);
+    let facts = cel::Facts::new()
+        .with("predicate", claim.predicate().unwrap_or(&nothing))
+        .with("predicateType", json!(claim.predicate_type()))
+        .with("annotations", &annotations)
+        .with("signer", json!(attestation.signer))
+        .with("key", json!(signer.key.fingerprint()))
+        .with("image", &image)
+        .with("now", subject.now);
+    for condition in &attestation.conditions {
+        let problem = match condition.cel.holds(&facts, steps) {
+            Ok(true) => continue,
+            Ok(false) => None,
+            Err(error) => Some(error.to_string()),
+        };
+        let (condition, message) = (excerpt(condition.cel.source()), condition.message.as_deref().map(excerpt));
+        return Err(Reason::Condition { place: place.clone(), condition, message, problem });
+    }
+    Ok(())
+}
+
+fn annotations_hold(place: &Place, about: &About<'_>, signer: &Signer) -> Result<(), Reason> {
+    for (name, want) in &signer.annotations {
+        let got = about.annotations.get(name);
+        if got.and_then(Value::as_str) != Some(want) {
+            let (name, want) = (name.clone(), want.clone());
+            let got = got.map(|value| excerpt(&value.to_string()));
+            return Err(Reason::Annotation { place: place.clone(), name, want, got });
+        }
+    }
+    Ok(())
+}
+
+fn identity_holds(place: &Place, stated: &Stated, rule: IdentityRule, image: &Reference) -> Result<(), Reason> {
+    let same_repository = stated.named().is_some_and(|identity| identity.repository() == image.repository());
     let (holds, rule) = match rule {
         IdentityRule::AnyUnsafe => return Ok(()),
-        IdentityRule::Repository => (same_repository, "repository"),
+        IdentityRule::Repository => (same_repository || *stated == Stated::Nothing, "repository"),
         // Asked for by tag, the tag must have been signed; asked for by digest alone, there is none to compare.
         IdentityRule::Exact => {
-            (same_repository && (image.tag().is_none() || image.tag() == payload.identity.tag()), "exact")
+            let signed = stated.named().and_then(|identity| identity.tag());
+            (same_repository && (image.tag().is_none() || image.tag() == signed), "exact")
         }
     };
     if holds {
         return Ok(());
     }
-    let signed = crate::text::excerpt(payload.identity.text());
-    Err(Reason::WrongIdentity { number, signed, asked: image.to_string(), rule })
+    Err(Reason::WrongIdentity { place: place.clone(), signed: stated.text(), asked: image.to_string(), rule })
 }

@@ -4,24 +4,35 @@
 //! [`decide`] gives with all of the evidence at once.
 
 mod accepted;
+mod asking;
+mod checks;
+mod gather;
+mod inspect;
+mod leaves;
+mod place;
 mod reason;
 mod session;
-mod signatures;
 mod tree;
 mod verdict;
 
+pub use checks::Checks;
+pub use inspect::{Claimed, Contents, Entry, EntryKind, InspectStep, Inspection, ListedLeaf, Listing, Maker, inspect};
+pub use place::{Holder, Place};
 pub use reason::Reason;
 pub use session::Session;
-pub use signatures::Checks;
 pub use verdict::{Findings, Form, Node, Outcome, Permit, PolicyResult, Verdict};
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use self::asking::Asking;
+use self::checks::Pass;
+use self::gather::{Gathered, Target, Wanted};
 use crate::digest::Digest;
 use crate::evidence::{self, Evidence, Need};
-use crate::limits::MAX_EVIDENCE_BYTES;
-use crate::policy::{Mode, PolicySet};
-use crate::reference::Reference;
+use crate::policy::{Mode, Policy, PolicySet};
+use crate::reference::{Reference, Repository};
 use crate::time::UnixTime;
 
 /// What is asked: may this image run, now, here? A projection: never the object that it came from.
@@ -67,59 +78,82 @@ pub fn decide(policies: &PolicySet, question: &Question, evidence: &Evidence, ch
         });
     }
     findings.enforced = matching.iter().any(|policy| decides(policy.mode));
-    if evidence.is_over_budget() {
-        let reason = Reason::Budget { what: "octets of evidence", limit: MAX_EVIDENCE_BYTES, got: evidence.bytes() };
-        return findings.unknown(reason);
-    }
-    let mut ask = Asking { evidence, needs: Vec::new() };
-
+    let mut ask = Asking::new(evidence);
     let digest = match subject(&image, &mut ask) {
         Subject::Known(digest) => digest,
-        Subject::Asked => return Step::Needs(ask.needs),
+        Subject::Asked => return ask.end().map_or_else(|reason| findings.unknown(reason), Step::Needs),
         Subject::Absent(reason) => return findings.reject(reason),
         Subject::Unknown(reason) => return findings.unknown(reason),
     };
     findings.subject(&image, &digest);
 
-    let Some(signatures) = signatures::collect(repository, &digest, &mut ask) else {
-        return Step::Needs(ask.needs);
-    };
-
+    let mut results: Vec<PolicyResult> = matching.iter().map(|policy| PolicyResult::open(policy)).collect();
     let mut pass = checks.pass();
-    let results: Vec<PolicyResult> = matching
-        .iter()
-        .map(|policy| {
-            let subject = accepted::Subject { image: &image, digest: &digest };
-            let tree = tree::evaluate(policy, &signatures, subject, &mut pass);
-            PolicyResult { policy: policy.name.clone(), document: policy.document.clone(), mode: policy.mode, tree }
-        })
-        .collect();
-
-    // Signatures of forms that this version does not read are named, so that nobody takes "rejected" for "unsigned".
+    let subject = accepted::Subject { image: &image, digest: &digest, now: question.now };
+    let found = shelf_by_shelf(&matching, &mut results, subject, &mut ask, &mut pass);
+    let is_whole = found.is_some() && leaves::evaluate(&matching, &mut results, subject, &mut ask, &mut pass);
+    let is_accepted = results.iter().filter(|result| decides(result.mode)).all(PolicyResult::accepts);
+    match ask.end() {
+        // What was accepted stays so, when there is no room left to ask on behalf of policies that only speak.
+        Err(_) if is_accepted && findings.enforced => {}
+        Err(reason) => return findings.unknown(reason),
+        Ok(needs) if !is_whole => return Step::Needs(needs),
+        Ok(_) => {}
+    }
+    // What lies there unread is named, so that nobody takes "rejected" for "unsigned".
     if results.iter().any(|result| result.tree.outcome == Outcome::Reject) {
-        let need = Need::referrers(repository, &digest);
-        match ask.get(&need) {
-            None => return Step::Needs(ask.needs),
-            Some(outcome) => findings.other_forms(signatures::other_forms(&signatures, outcome)),
-        }
+        findings.other_forms(found.unwrap_or_default());
     }
     findings.settle(results, repository, &digest)
 }
 
-/// Looks evidence up, and notes what is not there yet.
-struct Asking<'e> {
-    evidence: &'e Evidence,
-    needs: Vec<Need>,
+/// Looks at one shelf after the other: what is found on the likeliest costs no request for the next. Gives what lies there
+/// unread; `None` while something is still to be fetched.
+fn shelf_by_shelf(
+    matching: &[&Policy],
+    results: &mut [PolicyResult],
+    subject: accepted::Subject<'_>,
+    ask: &mut Asking<'_>,
+    pass: &mut Pass<'_>,
+) -> Option<BTreeMap<String, usize>> {
+    let repository = subject.image.repository();
+    let wanted = Wanted::by(matching, repository);
+    let shelves = wanted.values().map(|wanted| wanted.shelves().len()).max().unwrap_or_default().max(1);
+    for looked_at in 1..=shelves {
+        let gathered = gather_all(&wanted, repository, subject.digest, looked_at, ask)?;
+        // Policies that decide come first: others must not spend the work that these need. What accepts goes on doing so.
+        for deciding in [true, false] {
+            for (policy, result) in matching.iter().zip(results.iter_mut()) {
+                if decides(policy.mode) == deciding && !result.accepts() {
+                    result.tree = tree::evaluate(policy, &gathered, subject, pass);
+                }
+            }
+        }
+        if looked_at == shelves || results.iter().all(PolicyResult::accepts) {
+            return Some(gather::unread(&gathered));
+        }
+    }
+    None
 }
 
-impl<'e> Asking<'e> {
-    fn get(&mut self, need: &Need) -> Option<&'e evidence::Outcome> {
-        let found = self.evidence.get(need);
-        if found.is_none() && !self.needs.contains(need) {
-            self.needs.push(need.clone());
-        }
-        found
-    }
+/// Gathers from the first shelves of every repository that policies name. `None` while something is to be fetched; then
+/// everything that can be asked for already has been.
+fn gather_all<'e>(
+    wanted: &BTreeMap<Repository, Wanted>,
+    image: &Repository,
+    digest: &Digest,
+    looked_at: usize,
+    ask: &mut Asking<'e>,
+) -> Option<BTreeMap<Repository, Gathered<'e>>> {
+    let gathered: Vec<_> = wanted
+        .iter()
+        .map(|(repository, wanted)| {
+            let shelves: Vec<_> = wanted.shelves().into_iter().take(looked_at).collect();
+            let target = Target { image, place: repository, digest };
+            Gathered::collect(target, wanted, &shelves, ask).map(|found| (repository.clone(), found))
+        })
+        .collect();
+    gathered.into_iter().collect()
 }
 
 enum Subject {

@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
+use super::place::Place;
 use crate::digest::Digest;
 use crate::evidence::{Need, Outcome};
 use crate::key::Fingerprint;
@@ -40,6 +41,18 @@ pub enum Reason {
         /// The tag that was looked for.
         tag: String,
     },
+    /// There is no image of attestations under the tag that would hold it.
+    #[error("not attested: there is no {tag}")]
+    NotAttested {
+        /// The tag that was looked for.
+        tag: String,
+    },
+    /// Nothing that was found is said to be what is asked for.
+    #[error("no {what} was found for this digest")]
+    NothingFound {
+        /// What was looked for.
+        what: String,
+    },
     /// The signature image cannot be read.
     #[error("{what}")]
     SignatureImage {
@@ -52,27 +65,29 @@ pub enum Reason {
         /// The tag.
         tag: String,
     },
-    /// A layer of the signature image cannot be used.
-    #[error("signature {number}: {what}")]
-    SignatureDefect {
-        /// The layer's place, counted from 1.
-        number: usize,
+    /// What lies at a place cannot be used.
+    #[error("{place}: {what}")]
+    Defect {
+        /// Where it lies.
+        place: Place,
         /// What is wrong with it.
         what: String,
     },
-    /// The payload that was fetched does not have the digest that the signature image names.
-    #[error("signature {number}: payload {want} has digest {got}")]
+    /// What was fetched does not have the digest that it is named by.
+    #[error("{place}: payload {want} has digest {got}")]
     PayloadDigest {
-        /// The layer's place, counted from 1.
-        number: usize,
-        /// The digest in the signature image.
+        /// Where it lies.
+        place: Place,
+        /// The digest that it is named by.
         want: Digest,
         /// The digest of the bytes that came.
         got: Digest,
     },
     /// Signatures that this key did not make.
-    #[error("{count} of {total} signatures are not by key {key}")]
+    #[error("{count} of {total} {what} are not by key {key}")]
     OtherKey {
+        /// `signatures`, or `attestations`.
+        what: &'static str,
         /// How many.
         count: usize,
         /// Out of how many.
@@ -81,46 +96,90 @@ pub enum Reason {
         key: Fingerprint,
     },
     /// Signed by the key, but what was signed is not a payload.
-    #[error("signature {number}: signed by this key, but {what}")]
+    #[error("{place}: signed by this key, but {what}")]
     Payload {
-        /// The layer's place, counted from 1.
-        number: usize,
+        /// Where it lies.
+        place: Place,
         /// What is wrong with it.
         what: String,
     },
+    /// Signed by the key, and of another predicate type.
+    #[error("{place}: a statement of type {got:?}, not of {want:?}")]
+    WrongPredicateType {
+        /// Where it lies.
+        place: Place,
+        /// The type that is asked for.
+        want: String,
+        /// The type that was signed.
+        got: String,
+    },
+    /// Signed by the key, and the predicate does not say what the policy asks for.
+    #[error("{place}: {pointer} is {}, expected {want}", .got.as_deref().unwrap_or("missing"))]
+    Predicate {
+        /// Where it lies.
+        place: Place,
+        /// JSON pointer into the predicate.
+        pointer: String,
+        /// The value that the policy asks for, as JSON.
+        want: String,
+        /// The value that was signed, as JSON, if there is one.
+        got: Option<String>,
+    },
+    /// Signed by the key, and a condition of the policy does not hold for it.
+    #[error(
+        "{place}: {}{condition:?} {}",
+        .message.as_ref().map_or(String::new(), |message| format!("{message}: ")),
+        .problem.as_ref().map_or("is false".to_owned(), |problem| format!("cannot be said: {problem}"))
+    )]
+    Condition {
+        /// Where it lies.
+        place: Place,
+        /// The condition.
+        condition: String,
+        /// What the policy says to that.
+        message: Option<String>,
+        /// Why the condition is neither true nor false.
+        problem: Option<String>,
+    },
     /// Signed by the key, for another digest.
-    #[error("signature {number}: made for {signed}, not for {asked}")]
+    #[error("{place}: made for {}, not for {asked}", .signed.as_ref().map_or("no digest that can be compared".to_owned(), ToString::to_string))]
     WrongDigest {
-        /// The layer's place, counted from 1.
-        number: usize,
-        /// The digest in the payload.
-        signed: Digest,
+        /// Where it lies.
+        place: Place,
+        /// The digest that was signed, or the first of several.
+        signed: Option<Digest>,
         /// The digest asked about.
         asked: Digest,
     },
     /// Signed by the key, for another repository or tag.
-    #[error("signature {number}: made for {signed:?}, not for {asked:?} (identity: {rule})")]
+    #[error("{place}: {}, not for {asked:?} (identity: {rule})", .signed.as_ref().map_or("it does not say for which image it was made".to_owned(), |signed| format!("made for {signed:?}")))]
     WrongIdentity {
-        /// The layer's place, counted from 1.
-        number: usize,
-        /// The identity in the payload.
-        signed: String,
+        /// Where it lies.
+        place: Place,
+        /// The identity that was signed, if one was.
+        signed: Option<String>,
         /// The image asked about.
         asked: String,
         /// The rule of the policy.
         rule: &'static str,
     },
     /// Signed by the key, without an annotation that the policy asks for.
-    #[error("signature {number}: annotation {name:?} is {}, expected {want:?}", .got.as_deref().unwrap_or("missing"))]
+    #[error("{place}: annotation {name:?} is {}, expected {want:?}", .got.as_deref().unwrap_or("missing"))]
     Annotation {
-        /// The layer's place, counted from 1.
-        number: usize,
+        /// Where it lies.
+        place: Place,
         /// The annotation's name.
         name: String,
         /// The value that the policy asks for.
         want: String,
         /// The value that was signed, if any.
         got: Option<String>,
+    },
+    /// The index cannot be read.
+    #[error("index: {what}")]
+    Index {
+        /// What is wrong with it.
+        what: String,
     },
     /// Fewer different keys than the policy asks for.
     #[error("{got} of {need} required signers have signed")]
@@ -166,13 +225,19 @@ impl Reason {
             Self::NotSigned { .. } => "not-signed",
             Self::SignatureImage { .. } => "signature-image",
             Self::NoSignatures { .. } => "no-signatures",
-            Self::SignatureDefect { .. } => "signature-defect",
+            Self::NotAttested { .. } => "not-attested",
+            Self::NothingFound { .. } => "nothing-found",
+            Self::Defect { .. } => "signature-defect",
+            Self::WrongPredicateType { .. } => "wrong-predicate-type",
+            Self::Predicate { .. } => "predicate",
+            Self::Condition { .. } => "condition",
             Self::PayloadDigest { .. } => "payload-digest",
             Self::OtherKey { .. } => "other-key",
             Self::Payload { .. } => "payload",
             Self::WrongDigest { .. } => "wrong-digest",
             Self::WrongIdentity { .. } => "wrong-identity",
             Self::Annotation { .. } => "annotation",
+            Self::Index { .. } => "index",
             Self::Threshold { .. } => "threshold",
             Self::Budget { .. } => "budget",
             Self::Unfetched { .. } => "unfetched",

@@ -1,59 +1,73 @@
 //! The requirement tree in three values: what is unknown neither satisfies nor refutes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Reason;
-use super::accepted::{self, Subject};
-use super::signatures::{Pass, Signatures};
+use super::accepted::{self, Asked, Subject};
+use super::checks::Pass;
+use super::gather::Gathered;
 use super::verdict::{Node, Outcome};
 use crate::key::Fingerprint;
-use crate::policy::{Policy, Requirement};
+use crate::policy::{Leaf, Policy, Requirement, Signer};
+use crate::reference::Repository;
 
-/// Evaluates a policy's requirement. Every part is evaluated, so that no reason stays hidden behind another.
+/// Evaluates a policy's requirement about one digest. Every part is evaluated, so that no reason stays hidden behind
+/// another. What was gathered is given by the repository in which it lies.
 pub(super) fn evaluate(
     policy: &Policy,
-    signatures: &Signatures<'_>,
+    gathered: &BTreeMap<Repository, Gathered<'_>>,
     subject: Subject<'_>,
     pass: &mut Pass<'_>,
 ) -> Node {
-    node(&policy.require, &mut |name| signer_node(policy, name, signatures, subject, pass))
-}
-
-fn signer_node(
-    policy: &Policy,
-    name: &str,
-    signatures: &Signatures<'_>,
-    subject: Subject<'_>,
-    pass: &mut Pass<'_>,
-) -> Node {
-    // The policy was checked when it was read: every name in its tree is defined.
-    let Some(signer) = policy.signers.get(name) else {
-        return Node::composite(format!("signer {name}"), Outcome::Reject, Vec::new());
+    let nothing = Gathered::default();
+    let mut ask = |rule: String, signer: &Signer, asked: Asked<'_>| {
+        let place = signer.signature_repository.as_ref().unwrap_or_else(|| subject.image.repository());
+        let signed = accepted::by(signer, asked, gathered.get(place).unwrap_or(&nothing), subject, pass);
+        Node {
+            key: Some(signer.key.fingerprint()),
+            signature: signed.place,
+            reasons: signed.reasons,
+            ..Node::composite(rule, signed.outcome, Vec::new())
+        }
     };
-    let signed = accepted::by(signer, signatures, subject, pass);
-    Node {
-        rule: format!("signer {name}"),
-        outcome: signed.outcome,
-        key: Some(signer.key.fingerprint()),
-        signature: signed.number,
-        reasons: signed.reasons,
-        of: Vec::new(),
-    }
+    node(&policy.require, &mut |leaf| {
+        // The policy was checked when it was read: every name in its tree is defined.
+        let evaluated = match leaf {
+            Leaf::Signer(name) => {
+                policy.signers.get(name).map(|signer| ask(format!("signer {name}"), signer, Asked::Signature))
+            }
+            Leaf::Attestation(name) => policy.attestations.get(name).and_then(|attestation| {
+                let signer = policy.signers.get(&attestation.signer)?;
+                let rule = format!("attestation {name} by {}", attestation.signer);
+                Some(ask(rule, signer, Asked::Attestation(attestation)))
+            }),
+        };
+        evaluated.unwrap_or_else(|| Node::composite(format!("{leaf:?}"), Outcome::Reject, Vec::new()))
+    })
 }
 
-fn node(requirement: &Requirement, signer: &mut impl FnMut(&str) -> Node) -> Node {
+/// One of a requirement's alternatives: the index itself, or every one of its leaves.
+pub(super) fn index_or_every_leaf(index: Node, leaves: Vec<Node>) -> Node {
+    let index = Node::composite("index".to_owned(), index.outcome, vec![index]);
+    let every = Node::composite("every leaf".to_owned(), all(&leaves), leaves);
+    let of = vec![index, every];
+    Node::composite("anyOf".to_owned(), any(&of), of)
+}
+
+fn node(requirement: &Requirement, leaf: &mut impl FnMut(Leaf<'_>) -> Node) -> Node {
     match requirement {
-        Requirement::Signer(name) => signer(name),
+        Requirement::Signer(name) => leaf(Leaf::Signer(name)),
+        Requirement::Attestation(name) => leaf(Leaf::Attestation(name)),
         Requirement::AllOf(parts) => {
-            let of: Vec<Node> = parts.iter().map(|part| node(part, signer)).collect();
+            let of: Vec<Node> = parts.iter().map(|part| node(part, leaf)).collect();
             Node::composite("allOf".to_owned(), all(&of), of)
         }
         Requirement::AnyOf(parts) => {
-            let of: Vec<Node> = parts.iter().map(|part| node(part, signer)).collect();
+            let of: Vec<Node> = parts.iter().map(|part| node(part, leaf)).collect();
             Node::composite("anyOf".to_owned(), any(&of), of)
         }
         Requirement::AtLeast { count, of } => {
-            let of: Vec<Node> = of.iter().map(|name| signer(name)).collect();
+            let of: Vec<Node> = of.iter().map(|name| leaf(Leaf::Signer(name))).collect();
             let need = usize::try_from(*count).unwrap_or(usize::MAX);
             let (outcome, got) = at_least(need, &of);
             let mut whole = Node::composite(format!("atLeast {count}"), outcome, of);
@@ -95,11 +109,12 @@ mod tests {
     use super::{Outcome, node};
     use crate::decision::Node;
     use crate::key::Fingerprint;
-    use crate::policy::Requirement;
+    use crate::policy::{Leaf, Requirement};
 
     /// Signers named by what they give: "a…" accept, "r…" reject, "u…" unknown; the second letter is their key.
     fn outcome(requirement: &Requirement) -> Outcome {
-        node(requirement, &mut |name: &str| {
+        node(requirement, &mut |leaf: Leaf<'_>| {
+            let (Leaf::Signer(name) | Leaf::Attestation(name)) = leaf;
             let outcome = match name.as_bytes()[0] {
                 b'a' => Outcome::Accept,
                 b'r' => Outcome::Reject,

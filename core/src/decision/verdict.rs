@@ -1,12 +1,15 @@
 //! Verdicts: accept, reject or unknown, each with everything that led to it.
 
+use std::collections::BTreeMap;
+
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
+use super::place::Place;
 use super::{Reason, Step, decides};
 use crate::digest::Digest;
 use crate::key::Fingerprint;
-use crate::limits::MAX_SUMMARY;
-use crate::policy::Mode;
+use crate::limits::{MAX_FORMS, MAX_SUMMARY};
+use crate::policy::{Mode, Policy};
 use crate::reference::{Reference, Repository};
 use crate::text::cut;
 
@@ -93,7 +96,8 @@ pub struct Findings {
     pub reasons: Vec<Reason>,
     /// What policies in mode `warn` have to say.
     pub warnings: Vec<String>,
-    /// Signatures that lie there in forms that this version does not read.
+    /// Signatures and attestations that lie there and were not read: of forms that this version does not read, or that no
+    /// policy asks about. Named before a reject only.
     pub other_forms: Vec<Form>,
 }
 
@@ -111,20 +115,36 @@ pub struct PolicyResult {
     pub tree: Node,
 }
 
+impl PolicyResult {
+    /// A policy about which nothing is known yet.
+    pub(super) fn open(policy: &Policy) -> Self {
+        let tree = Node::composite("open".to_owned(), Outcome::Unknown, Vec::new());
+        Self { policy: policy.name.clone(), document: policy.document.clone(), mode: policy.mode, tree }
+    }
+
+    /// Whether its requirement holds.
+    pub(super) fn accepts(&self) -> bool {
+        self.tree.outcome == Outcome::Accept
+    }
+}
+
 /// One part of a requirement, evaluated.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Node {
-    /// `signer NAME`, `allOf`, `anyOf` or `atLeast N`.
+    /// `signer NAME`, `attestation NAME by SIGNER`, `allOf`, `anyOf`, `atLeast N`, `index`, `every leaf`, or `leaf PLATFORM`.
     pub rule: String,
     /// Whether it holds.
     pub outcome: Outcome,
     /// The pinned key, for a signer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<Fingerprint>,
-    /// The place of the signature that counts, for a signer that has signed.
+    /// The place of the signature or attestation that counts, for a signer that has signed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub signature: Option<usize>,
+    pub signature: Option<Place>,
+    /// The digest of a leaf.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
     /// Why it does not hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
@@ -135,7 +155,7 @@ pub struct Node {
 
 impl Node {
     pub(super) fn composite(rule: String, outcome: Outcome, of: Vec<Node>) -> Self {
-        Self { rule, outcome, key: None, signature: None, reasons: Vec::new(), of }
+        Self { rule, outcome, key: None, signature: None, digest: None, reasons: Vec::new(), of }
     }
 
     /// The leaves that have this outcome, from left to right.
@@ -202,8 +222,12 @@ impl Findings {
         self.pinned = Some(image.pinned(digest).to_string());
     }
 
-    pub(super) fn other_forms(&mut self, forms: Vec<Form>) {
-        self.other_forms = forms;
+    pub(super) fn other_forms(&mut self, counts: BTreeMap<String, usize>) {
+        let more = counts.values().skip(MAX_FORMS).fold(0, |sum: usize, count| sum.saturating_add(*count));
+        self.other_forms = counts.into_iter().take(MAX_FORMS).map(|(form, count)| Form { form, count }).collect();
+        if more > 0 {
+            self.other_forms.push(Form { form: "artifact of further types".to_owned(), count: more });
+        }
     }
 
     pub(super) fn reject(mut self, reason: Reason) -> Step {
@@ -230,7 +254,8 @@ impl Findings {
             .iter()
             .filter(|result| result.mode == Mode::Warn && result.tree.outcome != Outcome::Accept)
             .map(|result| {
-                format!("policy {}: {}: {}", result.policy, result.tree.outcome.word(), result.tree.explain())
+                let (policy, outcome) = (&result.policy, result.tree.outcome.word());
+                cut(&format!("policy {policy}: {outcome}: {}", result.tree.explain()), MAX_SUMMARY)
             })
             .collect();
         let telling: Vec<String> = results
@@ -246,7 +271,7 @@ impl Findings {
         if !self.other_forms.is_empty() && outcome == Outcome::Reject {
             let forms: Vec<String> =
                 self.other_forms.iter().map(|form| format!("{} × {}", form.count, form.form)).collect();
-            self.summary = format!("{} (found, not read by this version: {})", self.summary, forms.join(", "));
+            self.summary = format!("{} (found, not read: {})", self.summary, forms.join(", "));
         }
         self.summary = cut(&self.summary, MAX_SUMMARY);
         self.policies = results;

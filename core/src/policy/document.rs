@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::attestation::{Attestation, AttestationDocument};
 use super::requirement::Requirement;
+use super::signer::{Signer, SignerDocument, distinct};
 use crate::glob::Pattern;
-use crate::key::{Fingerprint, PublicKey};
-use crate::limits::{MAX_ANNOTATIONS, MAX_SIGNERS};
+use crate::limits::MAX_SIGNERS;
 use crate::reference::Repository;
 use crate::yaml::{Document, YamlError};
 
@@ -29,7 +30,11 @@ pub struct Policy {
     namespaces: Vec<String>,
     /// The signers by name.
     pub signers: BTreeMap<String, Signer>,
-    /// Which of them must have signed.
+    /// The attestations by name.
+    pub attestations: BTreeMap<String, Attestation>,
+    /// What has to satisfy it where one reference stands for several platforms.
+    pub multi_arch: MultiArch,
+    /// Which of them must be there.
     pub require: Requirement,
 }
 
@@ -52,28 +57,15 @@ enum Images {
     Patterns { images: Vec<Pattern>, except: Vec<Pattern> },
 }
 
-/// Somebody whose signature counts: a pinned key, and what must hold for what it signed.
-#[derive(Debug, Clone)]
-pub struct Signer {
-    /// The pinned key.
-    pub key: PublicKey,
-    /// How the signed identity is compared with the image asked about.
-    pub identity: IdentityRule,
-    /// Annotations that must have been signed with exactly these values.
-    pub annotations: BTreeMap<String, String>,
-}
-
-/// How the identity in a signature is compared with the image reference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+/// What has to satisfy a policy where one reference stands for several platforms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum IdentityRule {
-    /// The same repository; a tag in the signature is ignored.
+pub enum MultiArch {
+    /// The manifest or index that was asked for.
     #[default]
-    Repository,
-    /// The same repository and, when the image is asked for by tag, the same tag.
-    Exact,
-    /// Not compared: a signature made for one repository counts in every other. Cosign itself compares nothing.
-    AnyUnsafe,
+    Index,
+    /// That, or every manifest that the index lists.
+    IndexOrEveryLeaf,
 }
 
 #[derive(Deserialize)]
@@ -99,13 +91,17 @@ struct Metadata {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Spec {
     #[serde(default)]
     mode: Mode,
     #[serde(rename = "match")]
     matches: Match,
     signers: BTreeMap<String, SignerDocument>,
+    #[serde(default)]
+    attestations: BTreeMap<String, AttestationDocument>,
+    #[serde(default)]
+    multi_arch: MultiArch,
     require: Requirement,
 }
 
@@ -120,24 +116,6 @@ struct Match {
     every_image: bool,
     #[serde(default)]
     namespaces: Option<Vec<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SignerDocument {
-    cosign: CosignSigner,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct CosignSigner {
-    public_key: String,
-    #[serde(default)]
-    fingerprint: Option<Fingerprint>,
-    #[serde(default)]
-    identity: IdentityRule,
-    #[serde(default)]
-    annotations: BTreeMap<String, String>,
 }
 
 impl Policy {
@@ -171,12 +149,23 @@ impl Policy {
             .signers
             .into_iter()
             .map(|(signer, source)| {
-                let path = format!("spec.signers.{signer}.cosign");
-                read_signer(source.cosign, &path, document).map(|read| (signer, read))
+                let path = format!("spec.signers.{signer}");
+                Signer::read(source, &path, document).map(|read| (signer, read))
             })
             .collect::<Result<BTreeMap<_, _>, _>>()?;
         distinct(&signers).map_err(|message| document.error("spec.signers", message))?;
-        spec.require.check(&signers).map_err(|message| document.error("spec.require", message))?;
+        if spec.attestations.len() > MAX_SIGNERS {
+            return Err(document.error("spec.attestations", format!("more than {MAX_SIGNERS} attestations")));
+        }
+        let attestations = spec
+            .attestations
+            .into_iter()
+            .map(|(attestation, source)| {
+                let path = format!("spec.attestations.{attestation}");
+                Attestation::read(source, &path, &signers, document).map(|read| (attestation, read))
+            })
+            .collect::<Result<BTreeMap<_, _>, _>>()?;
+        spec.require.check(&signers, &attestations).map_err(|message| document.error("spec.require", message))?;
         Ok(Self {
             name,
             document: name_of_document.to_owned(),
@@ -184,6 +173,8 @@ impl Policy {
             images,
             namespaces,
             signers,
+            attestations,
+            multi_arch: spec.multi_arch,
             require: spec.require,
         })
     }
@@ -209,13 +200,14 @@ impl Policy {
         !self.namespaces.is_empty()
     }
 
-    /// The registries that this policy names in its patterns; none for `everyImage`.
+    /// The registries that this policy names: in its patterns (none for `everyImage`), and where signatures lie elsewhere.
     pub fn registries(&self) -> impl Iterator<Item = &str> {
-        match &self.images {
+        let patterns = match &self.images {
             Images::Every => [].iter(),
             Images::Patterns { images, .. } => images.iter(),
-        }
-        .map(Pattern::registry)
+        };
+        let elsewhere = self.signers.values().filter_map(|signer| signer.signature_repository.as_ref());
+        patterns.map(Pattern::registry).chain(elsewhere.map(Repository::registry))
     }
 }
 
@@ -228,6 +220,17 @@ fn check_objects(document: &Document) -> Result<(), YamlError> {
         }
     }
     let signers = document.value().pointer("/spec/signers").and_then(|value| value.as_object());
+    let attestations = document.value().pointer("/spec/attestations").and_then(|value| value.as_object());
+    if let Some((name, _)) = attestations.into_iter().flatten().find(|(_, attestation)| !attestation.is_object()) {
+        return Err(not_an_object(&format!("spec.attestations.{name}")));
+    }
+    for (name, attestation) in attestations.into_iter().flatten() {
+        let conditions = attestation.get("conditions").and_then(|value| value.as_array());
+        let mut conditions = conditions.into_iter().flatten().enumerate();
+        if let Some((index, _)) = conditions.find(|(_, condition)| !condition.is_object()) {
+            return Err(not_an_object(&format!("spec.attestations.{name}.conditions[{index}]")));
+        }
+    }
     for (name, signer) in signers.into_iter().flatten() {
         if !signer.is_object() || signer.get("cosign").is_some_and(|cosign| !cosign.is_object()) {
             return Err(not_an_object(&format!("spec.signers.{name}")));
@@ -278,32 +281,4 @@ fn read_namespaces(namespaces: Option<Vec<String>>, document: &Document) -> Resu
         }
     }
     Ok(namespaces)
-}
-
-/// Two signers that ask for the same of the same key are one: `allOf` them would look like two and be one.
-fn distinct(signers: &BTreeMap<String, Signer>) -> Result<(), String> {
-    let mut seen: BTreeMap<_, &str> = BTreeMap::new();
-    for (name, signer) in signers {
-        if let Some(other) = seen.insert((signer.key.fingerprint(), signer.identity, &signer.annotations), name) {
-            return Err(format!("signers {other:?} and {name:?} are the same: one key, the same conditions"));
-        }
-    }
-    Ok(())
-}
-
-fn read_signer(source: CosignSigner, path: &str, document: &Document) -> Result<Signer, YamlError> {
-    let key_path = format!("{path}.publicKey");
-    let key =
-        PublicKey::parse(source.public_key.as_bytes()).map_err(|error| document.error(&key_path, error.to_string()))?;
-    if let Some(pinned) = source.fingerprint
-        && pinned != key.fingerprint()
-    {
-        let message = format!("the key has fingerprint {}, and {pinned} is pinned", key.fingerprint());
-        return Err(document.error(&format!("{path}.fingerprint"), message));
-    }
-    if source.annotations.len() > MAX_ANNOTATIONS {
-        let message = format!("more than {MAX_ANNOTATIONS} annotations");
-        return Err(document.error(&format!("{path}.annotations"), message));
-    }
-    Ok(Signer { key, identity: source.identity, annotations: source.annotations })
 }

@@ -1,4 +1,5 @@
-//! What a policy requires: a tree of `allOf`, `anyOf` and `atLeast` over the names of its signers.
+//! What a policy requires: a tree of `allOf`, `anyOf` and `atLeast` over the names of its signers and
+//! attestations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,15 +7,18 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::document::Signer;
+use super::attestation::Attestation;
+use super::signer::Signer;
 use crate::key::Fingerprint;
 use crate::limits::MAX_SIGNERS;
 
-/// A requirement over signers.
+/// A requirement over signers and attestations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Requirement {
     /// This signer has signed.
     Signer(String),
+    /// This attestation is there.
+    Attestation(String),
     /// Every one of these holds.
     AllOf(Vec<Requirement>),
     /// One of these holds.
@@ -29,27 +33,47 @@ pub enum Requirement {
 }
 
 impl Requirement {
-    /// Holds the tree against the signers it names.
+    /// Every signer whose signature the tree asks for, and every attestation.
+    pub fn leaves(&self) -> Vec<Leaf<'_>> {
+        match self {
+            Self::Signer(name) => vec![Leaf::Signer(name)],
+            Self::Attestation(name) => vec![Leaf::Attestation(name)],
+            Self::AllOf(parts) | Self::AnyOf(parts) => parts.iter().flat_map(Self::leaves).collect(),
+            Self::AtLeast { of, .. } => of.iter().map(|name| Leaf::Signer(name)).collect(),
+        }
+    }
+
+    /// Holds the tree against the signers and attestations it names.
     ///
     /// # Errors
     /// A sentence about the first thing that is wrong.
-    pub(super) fn check(&self, signers: &BTreeMap<String, Signer>) -> Result<(), String> {
+    pub(super) fn check(
+        &self,
+        signers: &BTreeMap<String, Signer>,
+        attestations: &BTreeMap<String, Attestation>,
+    ) -> Result<(), String> {
         let mut nodes = 0usize;
-        self.check_node(signers, &mut nodes)
+        self.check_node(signers, attestations, &mut nodes)
     }
 
-    fn check_node(&self, signers: &BTreeMap<String, Signer>, nodes: &mut usize) -> Result<(), String> {
+    fn check_node(
+        &self,
+        signers: &BTreeMap<String, Signer>,
+        attestations: &BTreeMap<String, Attestation>,
+        nodes: &mut usize,
+    ) -> Result<(), String> {
         *nodes = nodes.saturating_add(1);
         if *nodes > MAX_SIGNERS {
             return Err(format!("more than {MAX_SIGNERS} parts"));
         }
         match self {
-            Self::Signer(name) => find(name, signers).map(|_| ()),
+            Self::Signer(name) => find(name, "signer", signers).map(|_| ()),
+            Self::Attestation(name) => find(name, "attestation", attestations).map(|_| ()),
             Self::AllOf(parts) | Self::AnyOf(parts) if parts.is_empty() => {
                 Err("an empty list requires nothing: name at least one signer".to_owned())
             }
             Self::AllOf(parts) | Self::AnyOf(parts) => {
-                parts.iter().try_for_each(|part| part.check_node(signers, nodes))
+                parts.iter().try_for_each(|part| part.check_node(signers, attestations, nodes))
             }
             Self::AtLeast { count, of } => {
                 *nodes = nodes.saturating_add(of.len());
@@ -61,7 +85,7 @@ impl Requirement {
                 }
                 let keys: BTreeSet<Fingerprint> = of
                     .iter()
-                    .map(|name| find(name, signers).map(|signer| signer.key.fingerprint()))
+                    .map(|name| find(name, "signer", signers).map(|signer| signer.key.fingerprint()))
                     .collect::<Result<_, _>>()?;
                 if *count == 0 {
                     return Err("atLeast: 0 requires nothing".to_owned());
@@ -75,10 +99,20 @@ impl Requirement {
     }
 }
 
-fn find<'s>(name: &str, signers: &'s BTreeMap<String, Signer>) -> Result<&'s Signer, String> {
-    signers.get(name).ok_or_else(|| {
-        let known: Vec<&str> = signers.keys().map(String::as_str).collect();
-        format!("signer {:?} is not defined: there are {}", crate::text::excerpt(name), known.join(", "))
+/// One end of a requirement tree, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaf<'r> {
+    /// A signer.
+    Signer(&'r str),
+    /// An attestation.
+    Attestation(&'r str),
+}
+
+fn find<'s, T>(name: &str, kind: &str, defined: &'s BTreeMap<String, T>) -> Result<&'s T, String> {
+    defined.get(name).ok_or_else(|| {
+        let known: Vec<&str> = defined.keys().map(String::as_str).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        format!("{kind} {:?} is not defined: there are {known}", crate::text::excerpt(name))
     })
 }
 
@@ -93,7 +127,7 @@ fn from_value(value: Value) -> Result<Requirement, String> {
     let members = match value {
         Value::String(name) => return Ok(Requirement::Signer(name)),
         Value::Object(members) => members,
-        _ => return Err("expected the name of a signer, or one of allOf, anyOf, atLeast".to_owned()),
+        _ => return Err("expected the name of a signer, or one of allOf, anyOf, atLeast, attestation".to_owned()),
     };
     let list = |name: &str| match members.get(name) {
         Some(Value::Array(items)) => items.iter().cloned().map(from_value).collect::<Result<Vec<_>, _>>(),
@@ -101,6 +135,10 @@ fn from_value(value: Value) -> Result<Requirement, String> {
     };
     let names: Vec<&str> = members.keys().map(String::as_str).collect();
     match names.as_slice() {
+        ["attestation"] => match members.get("attestation") {
+            Some(Value::String(name)) => Ok(Requirement::Attestation(name.clone())),
+            _ => Err("attestation takes the name of an attestation".to_owned()),
+        },
         ["allOf"] => list("allOf").map(Requirement::AllOf),
         ["anyOf"] => list("anyOf").map(Requirement::AnyOf),
         ["atLeast", "of"] => {
@@ -116,7 +154,7 @@ fn from_value(value: Value) -> Result<Requirement, String> {
         }
         ["atLeast"] => Err("atLeast needs `of`, a list of signers".to_owned()),
         names => Err(format!(
-            "expected one of allOf, anyOf, or atLeast with of; found {}",
+            "expected one of allOf, anyOf, attestation, or atLeast with of; found {}",
             crate::text::excerpt(&names.join(", "))
         )),
     }

@@ -100,7 +100,7 @@ fn references(book: &mut Book) {
         scene.repository = "docker.io/library/nginx".to_owned();
         let mut scene = scene.layers(&[layer(&text, &key.sign(&text))]);
         if identity != "index.docker.io/library/nginx" {
-            let need = format!("blob docker.io/library/nginx@{}", toolbox::digest(&text));
+            let need = scene::blob_need("docker.io/library/nginx", &text);
             scene = scene.found(&need, Recipe::Text(text), None);
         }
         add(
@@ -208,9 +208,11 @@ fn forms(book: &mut Book) {
         {"mediaType": scene::MANIFEST_TYPE, "artifactType": "application/vnd.cncf.notary.signature", "digest": toolbox::digest("n"), "size": 9}]});
     let signed = Scene::signed(&key);
     let need = signed.referrers_need();
+    let lost = format!("manifest {APP}@{} of 9 octets", toolbox::digest("b"));
+    let scene = signed.found(&need, Recipe::Json(index), Some(scene::INDEX_TYPE));
     add(
         "beside-other-forms",
-        signed.found(&need, Recipe::Json(index), Some(scene::INDEX_TYPE)),
-        "Bundles and Notation signatures beside are irrelevant to an accept, and nobody asks for them.",
+        scene.answered(&lost, json!({"outcome": "absent"})),
+        "A bundle that the registry lost and a Notation signature beside take nothing from a signature that holds.",
     );
 }

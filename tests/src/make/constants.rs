@@ -19,6 +19,25 @@ uA7Iki4/m8RC+DxRJosqiVaPYqGNFFpbvICw3LVFKd7KwcWOm1tzCcnMx5Yn1paidsN125khvEVFBpcQ
 lZyYI1LVOLolIQemLjjIuwB04qlLGnRnzuqvKJ+Df6c7/pcSBw6+DHovJ5s5uxQSs8AJGDdZMYThda7tabwZQL4CKAiJAtOMuBEN\
 +Drvyn3Xt1Foq3qJAfGFFz1m2uhdWZ2wCqMzqUYuzw==";
 
+/// Another RSA key of 2,048 bits, whose private half signed once and is gone.
+pub(super) const RSA_2048_DSSE: &str = "\
+-----BEGIN PUBLIC KEY-----\n\
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA8HpCT/tXj8qWug6fk3/h\n\
+9n3kxmINi9suQH8wmXI6dUJGCiw84/KsMN2N8w9eRMiNcVVH59yPKUMykzBL3P1t\n\
+IpGcFUUG2SlxyiDBbwGkynRXuOQcwXyNPG/1b649ks+Dk5Y3FHYqt3vncAKm521Y\n\
+eiP4zectI5yGaKQtrGFzGAybRQxe1pxEsBnk4nZZmEGJC6fKiW6+kruaDyGvwzTW\n\
+DsyHbA2uGwyApYMF1AzOZ/sacmrRkXc5FZ2/v8ZBgaiAZC4U5QfCqByQKNf0gwwB\n\
+yjcUWovz0HvZlRjpARnN705AcHcsQq3zDzo/UN3Ul7cyfjNiZetMyvDWS6x9HQWJ\n\
+WQIDAQAB\n\
+-----END PUBLIC KEY-----\n";
+
+/// Its signature over the encoding of [`super::dsse::statement`] (`openssl dgst -sha256 -sign`), base64.
+pub(super) const RSA_2048_DSSE_SIGNATURE: &str = "\
+4N9UxdlD0vnt7HpWsFc6ENUEEEiLqVJBM1KR6E85bKOfmtOW12lh2wMLfjwQsYCOaOys8rCClcmO0eemIzevs7XF9uhlVmhjkVGu\
+7bjEyet+kzZtUpMATVNeUmVMWtoa+cdW7olcqxPUxhY2n+vPGxbgI1dNZpu9O60DKuDJSBtS/L1J0BB50jkAOBUMqE0mUjkkRags\
+lAEsx0SOcCb0yjfpW61w40cl0mDFVtD0n7j1eECOfxkmwPOgeo9fClL0fXh9SQahLtqk0VaAPM220huQIC3qWzaAfGn9dpCmLPB9\
+4n6PopJ7511pZXjdFr4PLOcorBA+82+pKy1Fn0ExVw==";
+
 /// An RSA key of 1,024 bits: too short since 2013 (NIST SP 800-131A).
 pub(super) const RSA_1024: &str = "\
 -----BEGIN PUBLIC KEY-----\n\

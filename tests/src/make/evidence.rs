@@ -1,8 +1,8 @@
-//! What registries answer: absences, failures, lies, amounts; and policies in several modes over them.
+//! What registries answer for tags and the images under them: absences, failures, lies, amounts.
 
 use serde_json::json;
 
-use super::scene::{self, APP, MATCH, Scene, layer, payload, payload_for, policy, policy_of, subject};
+use super::scene::{APP, Scene, layer, payload, payload_for, policy_of, subject};
 use super::toolbox::{self, Key};
 use super::{Book, accepted, add, rejected, unknown};
 use crate::expect::Expect;
@@ -12,8 +12,6 @@ pub(super) fn write(book: &mut Book) {
     images(book);
     signatures(book);
     amounts(book);
-    trees(book);
-    modes(book);
 }
 
 fn images(book: &mut Book) {
@@ -90,8 +88,8 @@ fn images(book: &mut Book) {
     resolve(
         "other-digest",
         json!({"outcome": "digest", "digest": toolbox::digest("another")}),
-        "The registry points the tag elsewhere: other signatures are asked for.",
-        Expect::outcome("needs").text("manifest registry.example/app:sha256-"),
+        "The registry points the tag elsewhere: what refers to that digest is asked for.",
+        Expect::outcome("needs").text(&format!("referrers {APP}@{}", toolbox::digest("another"))),
     );
     let scene = Scene::new(policy_of(&key)).image(&format!("{APP}:1.4"));
     add("first-needs-tag", scene, "By tag, its digest is the first and only need.", Expect::outcome("needs").answer(json!({"needs": [{"id": need, "kind": "resolve", "registry": "registry.example", "repository": "app", "reference": "1.4"}]})));
@@ -99,8 +97,8 @@ fn images(book: &mut Book) {
     add(
         "first-needs-digest",
         scene,
-        "By digest, the signature image is the first and only need.",
-        Expect::outcome("needs").answer(json!({"needs": [{"kind": "manifest", "limit": 1_048_576}]})),
+        "By digest, the list of what refers to it is the first and only need.",
+        Expect::outcome("needs").answer(json!({"needs": [{"kind": "referrers", "limit": 2_097_152}]})),
     );
 }
 
@@ -153,7 +151,7 @@ fn signatures(book: &mut Book) {
     let scene = || unsigned().layers(std::slice::from_ref(&fetched));
     add(
         "payload-asked-for",
-        scene(),
+        scene().no_referrers(),
         "A payload that does not follow from repository and digest is asked for, at most as much as was announced.",
         Expect::outcome("needs").answer(json!({"needs": [{"kind": "blob", "limit": text.len()}]})),
     );
@@ -167,7 +165,7 @@ fn signatures(book: &mut Book) {
         "payload-cut",
         scene().found(&blob, Recipe::Text(text[..text.len() - 1].to_owned()), None).no_referrers(),
         "A payload that was cut short.",
-        rejected("payload-digest"),
+        rejected("signature-defect").text("not 246"),
     );
     add(
         "payload-absent",
@@ -184,8 +182,8 @@ fn signatures(book: &mut Book) {
     add(
         "payload-too-large",
         scene().answered(&blob, json!({"outcome": "tooLarge", "got": 65_537})),
-        "A payload that does not end (CVE-2024-29902).",
-        unknown("budget"),
+        "A payload that does not end (CVE-2024-29902): it cannot be the one that the layer announces.",
+        rejected("signature-defect").text("more than the 246 octets"),
     );
 
     let twice = Scene::signed(&key).layers(&[layer(&payload(), &other.sign(&payload()))]);
@@ -207,55 +205,6 @@ fn signatures(book: &mut Book) {
         .answered("nonsense", json!({"outcome": "failed", "reason": "x"}));
     add("never-asked", never, "Evidence for what nobody asked is not looked at.", accepted());
 
-    let wrong = || unsigned().layers(&[layer(&payload(), &other.sign(&payload()))]);
-    let referrers = wrong().referrers_need();
-    let found = |name: &str| rejected("other-key").text(name);
-    for (name, outcome, text) in [
-        ("failed", json!({"outcome": "failed", "reason": "registry.example: 500"}), "could not be fetched"),
-        ("too-large", json!({"outcome": "tooLarge", "got": 9_000_000}), "too large to read"),
-    ] {
-        add(
-            &format!("referrers-{name}"),
-            wrong().answered(&referrers, outcome),
-            "A list of referrers can only be named in a reject, never loosen it.",
-            found(text),
-        );
-    }
-    add(
-        "referrers-not-json",
-        wrong().found(&referrers, Recipe::Text("<html>".to_owned()), None),
-        "A list that cannot be read is named.",
-        found("cannot be read"),
-    );
-    add(
-        "referrers-not-asked",
-        wrong(),
-        "A reject asks for referrers, to say what lies there.",
-        Expect::outcome("needs").text("referrers registry.example/app@"),
-    );
-    let types = [
-        ("bundle", json!("application/vnd.dev.sigstore.bundle.v0.3+json"), "Sigstore bundle"),
-        ("notation", json!("application/vnd.cncf.notary.signature"), "Notation signature"),
-        ("oci-11", json!("application/vnd.dev.cosign.artifact.sig.v1+json"), "cosign signature as OCI 1.1 referrer"),
-        ("in-toto", json!("application/vnd.in-toto+json"), "in-toto attestation"),
-        ("other", json!("application/spdx+json"), "artifact of type application/spdx+json"),
-        ("untyped", json!(null), "artifact without a type"),
-    ];
-    for (name, artifact_type, text) in types {
-        let mut descriptor = json!({"mediaType": scene::MANIFEST_TYPE, "digest": toolbox::digest("x"), "size": 9});
-        if !artifact_type.is_null() {
-            descriptor["artifactType"] = artifact_type;
-        }
-        let index = json!({"schemaVersion": 2, "mediaType": scene::INDEX_TYPE, "manifests": [descriptor]});
-        let scene = unsigned().answered(&need, json!({"outcome": "absent"}));
-        let scene = scene.found(&referrers, Recipe::Json(index), Some(scene::INDEX_TYPE));
-        add(
-            &format!("other-form-{name}"),
-            scene,
-            "What this version does not read is named, so that nobody takes rejected for unsigned.",
-            rejected("not-signed").text(text),
-        );
-    }
     let mut keyless = layer(&payload(), &other.sign(&payload()));
     keyless["annotations"]["dev.sigstore.cosign/certificate"] = json!(super::constants::CERTIFICATE);
     add(
@@ -281,132 +230,4 @@ fn amounts(book: &mut Book) {
     let twice = Scene::signed(&key).answered("blob never.example/a@sha256:00", json!({"outcome": "found", "blob": 0}));
     let comment = "One blob for two needs would leave the second without bytes: a host must not do it, and hears so.";
     add(book, "evidence/one-blob-for-two-needs", twice.vector("message", comment, Expect::error("message-invalid")));
-}
-
-fn trees(book: &mut Book) {
-    let (a, b, c) = (Key::p256(1), Key::p256(2), Key::new("ed25519", 3));
-    let mut add = |name: &str, scene: Scene, comment: &str, expect| {
-        add(book, &format!("trees/{name}"), scene.vector("requirement", comment, expect));
-    };
-    let with = |require: &str| {
-        Scene::new(policy(
-            "tree",
-            MATCH,
-            &[
-                ("a", &a.public, ""),
-                ("a2", &a.public, "        identity: anyUnsafe\n"),
-                ("b", &b.public, ""),
-                ("c", &c.public, ""),
-            ],
-            require,
-        ))
-    };
-    let by = |key: &Key| layer(&payload(), &key.sign(&payload()));
-    // b's signature is over a payload that could not be fetched: what it says is not known.
-    let text = payload_for(APP, &subject(), r#"{"n":"1"}"#);
-    let lost = layer(&text, &b.sign(&text));
-    let failing = |require: &str, layers: &[serde_json::Value]| {
-        let layers = [layers, std::slice::from_ref(&lost)].concat();
-        let failed = json!({"outcome": "failed", "reason": "registry.example: timed out"});
-        with(require).layers(&layers).answered(&Scene::blob_need(&text), failed).no_referrers()
-    };
-    let known = |require: &str, layers: &[serde_json::Value]| with(require).layers(layers).no_referrers();
-    let two = "{atLeast: 2, of: [a, a2, b]}";
-    add(
-        "at-least-same-key-twice",
-        known(two, &[by(&a), by(&a)]),
-        "One key under two names counts once (compare duplicate-sigs in tough).",
-        rejected("threshold").text("1 of 2"),
-    );
-    add("at-least-met", known(two, &[by(&a), by(&b)]), "Two different keys.", accepted());
-    add(
-        "at-least-unknown",
-        failing("{atLeast: 2, of: [a, b]}", &[by(&a)]),
-        "One has signed, the other may have.",
-        unknown("unfetched"),
-    );
-    add(
-        "at-least-met-despite-unknown",
-        failing("{atLeast: 2, of: [a, b, c]}", &[by(&a), by(&c)]),
-        "What is unknown is not needed.",
-        accepted(),
-    );
-    add("all-of-met", known("{allOf: [a, b]}", &[by(&b), by(&a)]), "Both, in another order.", accepted());
-    add("all-of-one-missing", known("{allOf: [a, b]}", &[by(&a)]), "One of two.", rejected("other-key"));
-    add("all-of-unknown", failing("{allOf: [a, b]}", &[by(&a)]), "One accepts, one is unknown.", unknown("unfetched"));
-    add("any-of-met", known("{anyOf: [b, c, a]}", &[by(&a)]), "One of three.", accepted());
-    add("any-of-none", known("{anyOf: [b, c]}", &[by(&a)]), "None.", rejected("other-key"));
-    add(
-        "any-of-met-despite-unknown",
-        failing("{anyOf: [a, b]}", &[by(&a)]),
-        "One accepts, so that the other does not matter.",
-        accepted(),
-    );
-    add("any-of-unknown", failing("{anyOf: [b, c]}", &[by(&a)]), "None accepts, and one may.", unknown("unfetched"));
-    add(
-        "nested",
-        known("{allOf: [{anyOf: [b, c]}, {atLeast: 1, of: [a, a2]}]}", &[by(&a), by(&c)]),
-        "Trees nest.",
-        accepted(),
-    );
-    add(
-        "nested-reject",
-        known("{allOf: [{anyOf: [b, c]}, {atLeast: 1, of: [a, a2]}]}", &[by(&a)]),
-        "One branch fails.",
-        rejected("other-key"),
-    );
-}
-
-fn modes(book: &mut Book) {
-    let (a, b) = (Key::p256(1), Key::p256(2));
-    let mut add = |name: &str, scene: Scene, comment: &str, expect| {
-        add(book, &format!("modes/{name}"), scene.vector("policy", comment, expect));
-    };
-    let head = |mode: &str| format!("  mode: {mode}\n{MATCH}");
-    let asks =
-        |name: &str, mode: &str, key: &Key| policy(name, &head(mode), &[("release", &key.public, "")], "release");
-    let by_a = || Scene::signed(&a).no_referrers();
-    add(
-        "warn",
-        by_a().policies(&[asks("w", "warn", &b)]),
-        "Mode warn admits, and says what would have been rejected.",
-        accepted().text("policy w: rejected"),
-    );
-    add(
-        "audit",
-        by_a().policies(&[asks("x", "audit", &b)]),
-        "Mode audit admits, and the record says so.",
-        accepted().reason("other-key").text("no matching policy enforces"),
-    );
-    add(
-        "stricter-wins",
-        by_a().policies(&[asks("one", "enforce", &a), asks("two", "enforce", &b)]),
-        "Every enforcing policy that matches must accept.",
-        rejected("other-key").text("policy two"),
-    );
-    add(
-        "warn-beside-enforce",
-        by_a().policies(&[asks("one", "warn", &a), asks("two", "enforce", &b)]),
-        "A policy that only warns loosens nothing.",
-        rejected("other-key"),
-    );
-    add(
-        "enforce-accepts-warn-warns",
-        by_a().policies(&[asks("one", "enforce", &a), asks("two", "warn", &b)]),
-        "Accepted by the one that decides, with a warning of the other.",
-        accepted().text("policy two: rejected"),
-    );
-    let namespaced = format!("{}    namespaces: [prod]\n", head("enforce"));
-    let in_prod = policy("prod", &namespaced, &[("release", &b.public, "")], "release");
-    let mut other = by_a().policies(&[asks("all", "enforce", &a), in_prod]);
-    add(
-        "no-namespace",
-        other.clone(),
-        "A question without a namespace is matched by every policy: leaving it out loosens nothing.",
-        rejected("other-key"),
-    );
-    other.namespace = Some("dev");
-    add("another-namespace", other.clone(), "In another namespace that policy has no say.", accepted());
-    other.namespace = Some("prod");
-    add("the-namespace", other, "In its namespace it has.", rejected("other-key"));
 }

@@ -1,11 +1,9 @@
-//! Keys: read, made, written anew, encrypted as cosign does; signing from prepare to assemble.
+//! Keys: read, made, written anew, encrypted as cosign does.
 
-use bulla_abi::Operation;
 use serde_json::{Value, json};
 
 use super::constants::{CERTIFICATE, RSA_1024, RSA_2048};
-use super::scene::{APP, image, payload, payload_for, subject};
-use super::toolbox::{self, Key, call};
+use super::toolbox::{self, Key};
 use super::{Book, add};
 use crate::expect::Expect;
 use crate::recipe::Recipe;
@@ -15,10 +13,9 @@ pub(super) fn write(book: &mut Book) {
     described(book);
     encrypted(book);
     made(book);
-    signing(book);
 }
 
-fn vector(operation: &str, header: Value, blobs: Vec<Recipe>, comment: &str, expect: Expect) -> Vector {
+pub(super) fn vector(operation: &str, header: Value, blobs: Vec<Recipe>, comment: &str, expect: Expect) -> Vector {
     Vector {
         comment: comment.to_owned(),
         layer: "key".to_owned(),
@@ -31,7 +28,7 @@ fn vector(operation: &str, header: Value, blobs: Vec<Recipe>, comment: &str, exp
     }
 }
 
-fn ok(answer: Value) -> Expect {
+pub(super) fn ok(answer: Value) -> Expect {
     Expect::outcome("ok").answer(answer)
 }
 
@@ -249,116 +246,5 @@ fn made(book: &mut Book) {
         no_salt,
         "Encrypting takes 56 octets more.",
         Expect::error("key-invalid").text("56 octets"),
-    );
-}
-
-fn signing(book: &mut Book) {
-    let key = Key::p256(1);
-    let signature = key.sign(&payload());
-    let sign = |key: &str| vec![Recipe::lines(key), Recipe::Text(payload())];
-    let header = json!({"key": 0, "message": 1, "hash": "sha256"});
-    add(
-        book,
-        "sign/p256",
-        vector(
-            "sign",
-            header.clone(),
-            sign(&key.private),
-            "RFC 6979: the same signature in every host.",
-            ok(json!({"signature": 0, "fingerprint": key.fingerprint})),
-        ),
-    );
-    add(
-        book,
-        "sign/public-key",
-        vector(
-            "sign",
-            header,
-            sign(&key.public),
-            "A public key signs nothing.",
-            Expect::error("key-invalid").text("private key is needed"),
-        ),
-    );
-    let prepare = |name: &str, image: &str, comment: &str, expect, book: &mut Book| {
-        add(book, &format!("prepare/{name}"), vector("prepare", json!({"image": image}), vec![], comment, expect));
-    };
-    prepare(
-        "by-digest",
-        &image(),
-        "The exact bytes that cosign signs.",
-        ok(json!({"hash": "sha256", "digest": toolbox::digest(payload())})),
-        book,
-    );
-    prepare(
-        "by-tag",
-        &format!("{APP}:1.4"),
-        "A signature is over a digest: the tag is resolved first.",
-        Expect::error("signing").text("names no digest"),
-        book,
-    );
-    prepare("not-a-reference", "App", "Not a reference.", Expect::error("message-invalid"), book);
-
-    let assemble =
-        |name: &str, image: &str, payload: &str, existing: Option<Vec<u8>>, comment: &str, expect, book: &mut Book| {
-            let mut header = json!({"image": image, "payload": 0, "signature": 1, "publicKey": 2});
-            let mut blobs = vec![
-                Recipe::Text(payload.to_owned()),
-                Recipe::Base64(toolbox::base64(&signature)),
-                Recipe::lines(&key.public),
-            ];
-            if let Some(existing) = existing {
-                header["existing"] = json!(3);
-                blobs.push(Recipe::of(&existing));
-            }
-            add(book, &format!("assemble/{name}"), vector("assemble", header, blobs, comment, expect));
-        };
-    let tag = format!("{}.sig", subject().replace(':', "-"));
-    assemble(
-        "first",
-        &image(),
-        &payload(),
-        None,
-        "The first signature of an image.",
-        ok(json!({"tag": tag, "alreadyThere": false})),
-        book,
-    );
-    let blobs = vec![payload().into_bytes(), signature.clone(), key.public.clone().into_bytes()];
-    let (_, plan) =
-        call(Operation::Assemble, &json!({"image": image(), "payload": 0, "signature": 1, "publicKey": 2}), blobs);
-    assemble(
-        "already-there",
-        &image(),
-        &payload(),
-        Some(plan[0].clone()),
-        "Signing twice changes nothing.",
-        ok(json!({"alreadyThere": true})),
-        book,
-    );
-    assemble(
-        "existing-unreadable",
-        &image(),
-        &payload(),
-        Some(b"{}".to_vec()),
-        "What lies there cannot be read; writing would lose it.",
-        Expect::error("signing").text("would lose them"),
-        book,
-    );
-    assemble(
-        "other-image",
-        &format!("{APP}@{}", toolbox::digest("another")),
-        &payload(),
-        None,
-        "A payload about another image.",
-        Expect::error("signing").text("is about"),
-        book,
-    );
-    assemble(
-        "other-payload",
-        &image(),
-        &payload_for(APP, &subject(), "{}"),
-        None,
-        "A signature over another payload is never pushed.",
-        Expect::error("signing").text("does not hold"),
-        book,
     );
 }

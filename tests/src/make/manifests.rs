@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::scene::{self, INDEX_TYPE, MANIFEST_TYPE, SIGNATURE, Scene, layer, payload, policy_of};
+use super::scene::{self, APP, INDEX_TYPE, MANIFEST_TYPE, SIGNATURE, Scene, layer, payload, policy_of};
 use super::toolbox::{self, Key};
 use super::{Book, add, rejected, unknown};
 use crate::expect::Expect;
@@ -266,10 +266,16 @@ fn layers(book: &mut Book) {
         defect(),
     );
     let comment = "Digest and size of a layer are held against its content (OCI image-spec, descriptor.md).";
-    add("payload-size-smaller", &set("size", json!(7)), comment, Expect::outcome("reject"));
-    add("payload-size-larger", &set("size", json!(4096)), comment, Expect::outcome("reject"));
     add("payload-size-negative", &set("size", json!(-1)), "A size that is none.", rejected("signature-image"));
     add("payload-size-float", &set("size", json!(1e30)), "A size that is none.", rejected("signature-image"));
+    for (name, size) in [("smaller", 7), ("larger", 4096)] {
+        let mut layer = good.clone();
+        layer["size"] = json!(size);
+        let need = format!("blob {APP}@{} of {size} octets", toolbox::digest(payload()));
+        let scene = Scene::new(policy_of(&key)).layers(&[layer]).found(&need, Recipe::Text(payload()), None);
+        let expect = rejected("signature-defect").text(&format!("not {size}"));
+        super::add(book, &format!("layer/payload-size-{name}"), scene.vector("manifest", comment, expect));
+    }
 }
 
 fn contents(book: &mut Book) {

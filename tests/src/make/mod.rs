@@ -1,17 +1,33 @@
 //! The vectors as they are made: keys from fixed entropy and signatures by the module itself, so that every run is the same.
 
 mod accept;
+mod attestations;
+mod budgets;
+mod bundles_accepted;
+mod bundles_malformed;
+mod bundles_misused;
+mod conditions;
 mod constants;
+mod dsse;
 mod evidence;
+mod inspect;
 mod keys;
+mod leaves;
 mod manifests;
 mod messages;
 mod payloads;
+mod places;
 mod policies;
+mod policy_signers;
+mod referrers;
+mod responses;
 mod reviews;
 mod scene;
 mod signatures;
+mod signing;
+mod statements_malformed;
 mod toolbox;
+mod trees;
 
 use std::collections::BTreeMap;
 
@@ -24,10 +40,33 @@ pub type Book = BTreeMap<String, Vector>;
 /// Every vector.
 pub fn all() -> Book {
     let mut book = Book::new();
-    let writers =
-        [accept::write, evidence::write, manifests::write, signatures::write, payloads::write, policies::write];
+    let writers = [
+        accept::write,
+        attestations::write,
+        budgets::write,
+        bundles_accepted::write,
+        bundles_malformed::write,
+        bundles_misused::write,
+        conditions::write,
+        evidence::write,
+        inspect::write,
+        keys::write,
+        leaves::write,
+        manifests::write,
+        messages::write,
+        payloads::write,
+        places::write,
+        policies::write,
+        policy_signers::write,
+        referrers::write,
+        responses::write,
+        reviews::write,
+        signatures::write,
+        signing::write,
+        statements_malformed::write,
+        trees::write,
+    ];
     writers.iter().for_each(|write| write(&mut book));
-    [keys::write, messages::write, reviews::write].iter().for_each(|write| write(&mut book));
     book
 }
 

@@ -140,7 +140,7 @@ fn shapes(book: &mut Book) {
     let shown = layer(&blank, &key.sign(&blank));
     let mut small = shown.clone();
     small["size"] = json!(251);
-    let need = Scene::blob_need(&blank);
+    let need = format!("blob {APP}@{} of 251 octets", toolbox::digest(&blank));
     let recipe = Recipe::Concat(vec![Recipe::Text(payload()), Recipe::repeat(" ", 65_536)]);
     let scene = Scene::new(policy_of(&key)).layers(&[small]).found(&need, recipe, None).no_referrers();
     super::add(
@@ -149,7 +149,7 @@ fn shapes(book: &mut Book) {
         scene.vector(
             "payload",
             "A size that was announced smaller than it is: the limit is held again when the bytes are there.",
-            crate::expect::Expect::outcome("reject"),
+            rejected("signature-defect").text("not 251"),
         ),
     );
     let scene = Scene::new(policy_of(&key)).layers(&[shown]).no_referrers();
@@ -279,7 +279,9 @@ fn subjects(book: &mut Book) {
     let text = payload_for(APP, &sha512, "null");
     let need = format!("manifest {APP}:{}.sig", sha512.replace(':', "-"));
     let image = Recipe::Json(super::scene::manifest(&[layer(&text, &key.sign(&text))]));
-    let scene = Scene::new(policy_of(&key)).image(&format!("{APP}@{sha512}")).found(&need, image, None);
+    let scene = Scene::new(policy_of(&key)).image(&format!("{APP}@{sha512}"));
+    let referrers = format!("referrers {APP}@{sha512}");
+    let scene = scene.answered(&referrers, serde_json::json!({"outcome": "absent"})).found(&need, image, None);
     super::add(
         book,
         "subject/sha512",

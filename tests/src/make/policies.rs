@@ -18,7 +18,7 @@ pub(super) fn write(book: &mut Book) {
     keys(book);
 }
 
-fn load(documents: Vec<Recipe>, comment: &str, expect: Expect) -> Vector {
+pub(super) fn load(documents: Vec<Recipe>, comment: &str, expect: Expect) -> Vector {
     let names: Vec<_> = (0..documents.len()).map(|n| json!({"name": format!("policy-{n}.yaml"), "blob": n})).collect();
     Vector {
         comment: comment.to_owned(),
@@ -32,7 +32,7 @@ fn load(documents: Vec<Recipe>, comment: &str, expect: Expect) -> Vector {
     }
 }
 
-fn refused(text: &str) -> Expect {
+pub(super) fn refused(text: &str) -> Expect {
     Expect::error("policy-invalid").text(text)
 }
 

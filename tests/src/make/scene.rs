@@ -42,6 +42,12 @@ pub(super) fn payload() -> String {
     payload_for(APP, &subject(), "null")
 }
 
+/// The need for a blob, which names its size as well.
+pub(super) fn blob_need(repository: &str, content: impl AsRef<[u8]>) -> String {
+    let content = content.as_ref();
+    format!("blob {repository}@{} of {} octets", toolbox::digest(content), content.len())
+}
+
 /// A layer of a signature image.
 pub(super) fn layer(payload: &str, signature: &[u8]) -> Value {
     json!({"mediaType": PAYLOAD_TYPE, "digest": toolbox::digest(payload), "size": payload.len(),
@@ -141,7 +147,7 @@ impl Scene {
 
     /// The need for a payload.
     pub(super) fn blob_need(payload: &str) -> String {
-        format!("blob {APP}@{}", toolbox::digest(payload))
+        blob_need(APP, payload)
     }
 
     /// Bytes came for a need.
@@ -179,8 +185,18 @@ impl Scene {
         format!("referrers {}@{}", self.repository, subject())
     }
 
+    /// What came of needs, and the blobs that it names.
+    pub(super) fn evidence(self) -> (Vec<Value>, Vec<Recipe>) {
+        (self.evidence, self.blobs)
+    }
+
     /// The vector of this scene.
-    pub(super) fn vector(self, layer: &str, comment: &str, expect: Expect) -> Vector {
+    pub(super) fn vector(mut self, layer: &str, comment: &str, expect: Expect) -> Vector {
+        // Most scenes are about something else: there, nothing refers to the image.
+        let referrers = self.referrers_need();
+        if expect.outcome != "needs" && !self.evidence.iter().any(|answer| answer["need"] == referrers) {
+            self = self.no_referrers();
+        }
         let first = self.blobs.len();
         let documents: Vec<Value> = (0..self.policies.len())
             .map(|index| json!({"name": format!("policy-{index}.yaml"), "blob": first + index}))

@@ -33,11 +33,13 @@ pub enum Operation {
     Generate = 12,
     /// Reads a public or private key, describes it, and writes it in another form.
     Key = 13,
+    /// Lists the signatures and attestations that lie in a registry for an image. Answers with needs or a listing.
+    Inspect = 14,
 }
 
 impl Operation {
     /// Every operation, in the order of its number.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Describe,
         Self::Load,
         Self::Open,
@@ -52,6 +54,7 @@ impl Operation {
         Self::Check,
         Self::Generate,
         Self::Key,
+        Self::Inspect,
     ];
 
     /// The number that goes over the boundary.
@@ -81,6 +84,7 @@ impl Operation {
             Self::Check => "check",
             Self::Generate => "generate",
             Self::Key => "key",
+            Self::Inspect => "inspect",
         }
     }
 }
@@ -95,7 +99,7 @@ mod tests {
             assert_eq!(usize::try_from(operation.number()), Ok(index));
             assert_eq!(Operation::from_number(operation.number()), Some(operation));
         }
-        assert_eq!(Operation::from_number(14), None);
+        assert_eq!(Operation::from_number(15), None);
         assert_eq!(Operation::from_number(-1), None);
     }
 }

@@ -1,0 +1,104 @@
+//! Attestations that a policy asks for: what is attested, by whom, and what its predicate must say.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::signer::Signer;
+use crate::cel;
+use crate::cosign::predicate;
+use crate::limits::MAX_CONDITIONS;
+use crate::text::excerpt;
+use crate::yaml::{Document, YamlError};
+
+/// An attestation that is asked for.
+#[derive(Debug, Clone)]
+pub struct Attestation {
+    /// The predicate type that was signed, exactly.
+    pub predicate_type: String,
+    /// The name of the signer that must have made it; its conditions hold for the attestation as well.
+    pub signer: String,
+    /// What must stand in the predicate, by JSON pointer (RFC 6901). Held against it after signature and subject.
+    pub predicate: BTreeMap<String, Value>,
+    /// What must hold for it beyond that, evaluated last.
+    pub conditions: Vec<Condition>,
+}
+
+/// A condition in CEL over the facts of an attestation (docs/policy.md, "Conditions").
+#[derive(Debug, Clone)]
+pub struct Condition {
+    /// The condition, compiled.
+    pub cel: cel::Condition,
+    /// What to tell whoever does not satisfy it.
+    pub message: Option<String>,
+}
+
+/// What a condition can ask about: the predicate and its type as they were signed, annotations of the subject, the signer's
+/// name and fingerprint, the image (`registry`, `repository`, `tag`, `digest`), and the time of the question.
+pub(super) const FACTS: [&str; 7] = ["predicate", "predicateType", "annotations", "signer", "key", "image", "now"];
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct AttestationDocument {
+    predicate_type: String,
+    signer: String,
+    #[serde(default)]
+    predicate: BTreeMap<String, Value>,
+    #[serde(default)]
+    conditions: Vec<ConditionDocument>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConditionDocument {
+    cel: String,
+    #[serde(default)]
+    message: Option<String>,
+}
+
+impl Attestation {
+    /// Reads the attestation at this path of a document.
+    ///
+    /// # Errors
+    /// [`YamlError`] at the first value that is wrong.
+    pub(super) fn read(
+        source: AttestationDocument,
+        path: &str,
+        signers: &BTreeMap<String, Signer>,
+        document: &Document,
+    ) -> Result<Self, YamlError> {
+        let error = |field: &str, message: String| document.error(&format!("{path}.{field}"), message);
+        let predicate_type = predicate::resolve(&source.predicate_type)
+            .map_err(|problem| error("predicateType", problem.to_string()))?;
+        if predicate_type == predicate::SIGNATURE {
+            let message = "this is the type of a signature: require the signer itself".to_owned();
+            return Err(error("predicateType", message));
+        }
+        if !signers.contains_key(&source.signer) {
+            return Err(error("signer", format!("signer {:?} is not defined", excerpt(&source.signer))));
+        }
+        if source.predicate.len() > MAX_CONDITIONS {
+            return Err(error("predicate", format!("more than {MAX_CONDITIONS} conditions")));
+        }
+        if source.conditions.len() > MAX_CONDITIONS {
+            return Err(error("conditions", format!("more than {MAX_CONDITIONS} conditions")));
+        }
+        if let Some(pointer) = source.predicate.keys().find(|pointer| !is_pointer(pointer)) {
+            let message = format!("{:?} is not a JSON pointer: expected e.g. /builder/id", excerpt(pointer));
+            return Err(error("predicate", message));
+        }
+        let conditions = source.conditions.into_iter().enumerate().map(|(index, condition)| {
+            let cel = cel::Condition::compile(&condition.cel, &FACTS)
+                .map_err(|problem| error(&format!("conditions[{index}].cel"), problem.to_string()))?;
+            Ok(Condition { cel, message: condition.message })
+        });
+        let conditions = conditions.collect::<Result<_, YamlError>>()?;
+        Ok(Self { predicate_type, signer: source.signer, predicate: source.predicate, conditions })
+    }
+}
+
+/// RFC 6901: tokens that each follow a slash; a tilde is escaped as `~0`, a slash as `~1`.
+fn is_pointer(text: &str) -> bool {
+    text.starts_with('/') && text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']))
+}

@@ -1,0 +1,118 @@
+//! Who may have signed: a pinned key, the forms and the place in which its signatures count, and what must hold for them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cosign::form::Form;
+use crate::key::{Fingerprint, PublicKey};
+use crate::limits::MAX_ANNOTATIONS;
+use crate::reference::Repository;
+use crate::yaml::{Document, YamlError};
+
+/// Somebody whose signature counts.
+#[derive(Debug, Clone)]
+pub struct Signer {
+    /// The pinned key.
+    pub key: PublicKey,
+    /// How the signed identity is compared with the image asked about.
+    pub identity: IdentityRule,
+    /// Annotations that must have been signed with exactly these values.
+    pub annotations: BTreeMap<String, String>,
+    /// The forms that count, in the order in which they are looked for.
+    pub forms: Vec<Form>,
+    /// Where signatures lie when they do not lie beside the image (cosign's `COSIGN_REPOSITORY`).
+    pub signature_repository: Option<Repository>,
+}
+
+/// How the identity in a signature is compared with the image reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum IdentityRule {
+    /// An identity that the signature states names the same repository; a tag in it is ignored. Bundles that cosign writes
+    /// state none.
+    #[default]
+    Repository,
+    /// The signature states an identity, and it names the same repository and, when the image is asked for by tag, the
+    /// same tag.
+    Exact,
+    /// Not compared: a signature made for one repository counts in every other. Cosign itself compares nothing.
+    AnyUnsafe,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SignerDocument {
+    cosign: CosignSigner,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CosignSigner {
+    public_key: String,
+    #[serde(default)]
+    fingerprint: Option<Fingerprint>,
+    #[serde(default)]
+    identity: IdentityRule,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    #[serde(default)]
+    forms: Option<Vec<Form>>,
+    #[serde(default)]
+    signature_repository: Option<String>,
+}
+
+impl Signer {
+    /// Reads the signer at this path of a document.
+    ///
+    /// # Errors
+    /// [`YamlError`] at the first value that is wrong.
+    pub(super) fn read(source: SignerDocument, path: &str, document: &Document) -> Result<Self, YamlError> {
+        let (source, path) = (source.cosign, format!("{path}.cosign"));
+        let error = |field: &str, message: String| document.error(&format!("{path}.{field}"), message);
+        let key = PublicKey::parse(source.public_key.as_bytes())
+            .map_err(|problem| error("publicKey", problem.to_string()))?;
+        if let Some(pinned) = source.fingerprint
+            && pinned != key.fingerprint()
+        {
+            let message = format!("the key has fingerprint {}, and {pinned} is pinned", key.fingerprint());
+            return Err(error("fingerprint", message));
+        }
+        if source.annotations.len() > MAX_ANNOTATIONS {
+            return Err(error("annotations", format!("more than {MAX_ANNOTATIONS} annotations")));
+        }
+        let forms = match source.forms {
+            None => vec![Form::Bundle, Form::Legacy],
+            Some(forms) if forms.is_empty() => {
+                return Err(error("forms", "no form would count: leave it out for all of them".to_owned()));
+            }
+            Some(forms) => forms,
+        };
+        if forms.iter().enumerate().any(|(index, form)| forms.iter().skip(index.saturating_add(1)).any(|it| it == form))
+        {
+            return Err(error("forms", "a form is listed twice".to_owned()));
+        }
+        let signature_repository = match source.signature_repository {
+            None => None,
+            Some(text) => {
+                Some(Repository::parse(&text).map_err(|problem| error("signatureRepository", problem.to_string()))?)
+            }
+        };
+        Ok(Self { key, identity: source.identity, annotations: source.annotations, forms, signature_repository })
+    }
+}
+
+/// Two signers that ask for the same of the same key are one: `allOf` them would look like two and be one.
+pub(super) fn distinct(signers: &BTreeMap<String, Signer>) -> Result<(), String> {
+    let mut seen: BTreeMap<_, &str> = BTreeMap::new();
+    for (name, signer) in signers {
+        let mut forms = signer.forms.clone();
+        forms.sort_unstable();
+        let asks =
+            (signer.key.fingerprint(), signer.identity, &signer.annotations, forms, &signer.signature_repository);
+        if let Some(other) = seen.insert(asks, name) {
+            return Err(format!("signers {other:?} and {name:?} are the same: one key, the same conditions"));
+        }
+    }
+    Ok(())
+}
