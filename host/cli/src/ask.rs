@@ -120,97 +120,12 @@ fn described(answer: KeyAnswer, blobs: Vec<Vec<u8>>) -> KeyDescription {
     }
 }
 
-/// The bytes that a signer of this image has to sign.
-pub(crate) async fn prepare(engine: &Engine, image: &str, annotations: &Value) -> Result<Vec<u8>> {
-    let header = json!({"image": image, "annotations": annotations});
-    let asked = engine.ask::<Value>(Operation::Prepare, &header, Vec::new(), BUDGET).await;
-    let (_, mut blobs) = asked.map_err(plain)?;
-    blobs.pop().ok_or_else(|| anyhow!("the module prepared nothing to sign for {image}"))
-}
-
 /// A signature by a private key that is not encrypted any more.
 pub(crate) async fn sign(engine: &Engine, key: &[u8], message: &[u8]) -> Result<Vec<u8>> {
     let header = json!({"key": 0, "message": 1, "hash": "sha256"});
     let blobs = vec![key.to_vec(), message.to_vec()];
     let (_, blobs) = engine.ask::<Value>(Operation::Sign, &header, blobs, BUDGET).await.map_err(plain)?;
     blobs.into_iter().next().ok_or_else(|| anyhow!("the module gave no signature"))
-}
-
-/// What is to be pushed.
-#[derive(Debug, Clone)]
-pub(crate) struct PushPlan {
-    pub(crate) registry: String,
-    pub(crate) repository: String,
-    pub(crate) tag: String,
-    pub(crate) media_type: String,
-    pub(crate) manifest: Vec<u8>,
-    pub(crate) blobs: Vec<PlannedBlob>,
-    /// Whether this very signature is there already.
-    pub(crate) already_there: bool,
-}
-
-/// One blob of a push plan.
-#[derive(Debug, Clone)]
-pub(crate) struct PlannedBlob {
-    pub(crate) digest: String,
-    pub(crate) media_type: String,
-    pub(crate) bytes: Vec<u8>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PlanAnswer {
-    registry: String,
-    repository: String,
-    tag: String,
-    media_type: String,
-    manifest: usize,
-    blobs: Vec<BlobAnswer>,
-    already_there: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct BlobAnswer {
-    digest: String,
-    media_type: String,
-    blob: usize,
-}
-
-/// Checks a signature and adds it to those that are there: the push plan.
-pub(crate) async fn assemble(
-    engine: &Engine,
-    image: &str,
-    payload: &[u8],
-    signature: &[u8],
-    public_key: &str,
-    existing: Option<&[u8]>,
-) -> Result<PushPlan> {
-    let mut header = json!({"image": image, "payload": 0, "signature": 1, "publicKey": 2});
-    let mut blobs = vec![payload.to_vec(), signature.to_vec(), public_key.as_bytes().to_vec()];
-    if let (Some(existing), Some(fields)) = (existing, header.as_object_mut()) {
-        blobs.push(existing.to_vec());
-        fields.insert("existing".to_owned(), 3.into());
-    }
-    let asked = engine.ask::<PlanAnswer>(Operation::Assemble, &header, blobs, BUDGET).await;
-    let (answer, blobs) = asked.map_err(plain)?;
-    let blob = |index: usize| blobs.get(index).cloned().ok_or_else(|| anyhow!("the push plan lacks blob {index}"));
-    Ok(PushPlan {
-        registry: answer.registry,
-        repository: answer.repository,
-        tag: answer.tag,
-        media_type: answer.media_type,
-        manifest: blob(answer.manifest)?,
-        blobs: answer
-            .blobs
-            .into_iter()
-            .map(|planned| {
-                let bytes = blob(planned.blob)?;
-                Ok(PlannedBlob { digest: planned.digest, media_type: planned.media_type, bytes })
-            })
-            .collect::<Result<_>>()?,
-        already_there: answer.already_there,
-    })
 }
 
 /// Holds a manifest against its digest, and gives what it names: `kind`, `manifests`, `blobs`.

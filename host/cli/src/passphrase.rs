@@ -41,6 +41,14 @@ pub(crate) fn for_new(file: &str, is_import: bool) -> Result<Zeroizing<Vec<u8>>>
     Ok(first)
 }
 
+/// The PIN of a token, asked for on the terminal; none where there is no terminal or nobody answers.
+pub(crate) fn pin(token: &str) -> Option<Zeroizing<String>> {
+    if !std::io::stdin().is_terminal() {
+        return None;
+    }
+    rpassword::prompt_password(format!("PIN of {token}: ")).ok().map(Zeroizing::new)
+}
+
 fn from_environment(variables: &[&str]) -> Result<Option<Zeroizing<Vec<u8>>>> {
     for name in variables {
         match env::var(name) {

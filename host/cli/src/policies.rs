@@ -23,6 +23,44 @@ pub(crate) enum Identity {
     AnyUnsafe,
 }
 
+/// Where and in which form signatures lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// Images under the tags that cosign 1 and 2 use
+    Legacy,
+    /// Sigstore bundles that refer to the image, as cosign 3 writes them
+    Bundle,
+}
+
+impl Form {
+    /// The word that the module takes.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Legacy => "legacy",
+            Self::Bundle => "bundle",
+        }
+    }
+}
+
+/// What must hold for the signatures of pinned keys.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Conditions {
+    /// How the identity in a signature is compared; `None` for the module's default.
+    pub(crate) identity: Option<Identity>,
+    /// Annotations that must have been signed with exactly these values.
+    pub(crate) annotations: BTreeMap<String, String>,
+    /// The forms that count, in this order; all of them when empty.
+    pub(crate) forms: Vec<Form>,
+    /// Where signatures lie when they do not lie beside the image.
+    pub(crate) signature_repository: Option<String>,
+    /// The predicate type of an attestation that is asked for in place of a signature.
+    pub(crate) attestation: Option<String>,
+    /// What must stand in its predicate, by JSON pointer.
+    pub(crate) predicate: BTreeMap<String, Value>,
+    /// Whether every leaf of an index may have been signed in place of the index.
+    pub(crate) leaves: bool,
+}
+
 impl Identity {
     const fn word(self) -> &'static str {
         match self {
@@ -53,12 +91,7 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<PolicyFiles, PolicyError> {
 ///
 /// # Errors
 /// When a file cannot be read or is not a public key.
-pub(crate) async fn from_keys(
-    engine: &Engine,
-    files: &[PathBuf],
-    identity: Identity,
-    annotations: &BTreeMap<String, String>,
-) -> Result<PolicyFiles> {
+pub(crate) async fn from_keys(engine: &Engine, files: &[PathBuf], conditions: &Conditions) -> Result<PolicyFiles> {
     let mut signers = BTreeMap::new();
     for file in files {
         let bytes = std::fs::read(file).with_context(|| format!("--key {}", file.display()))?;
@@ -71,40 +104,65 @@ pub(crate) async fn from_keys(
             }
             Err(error) => return Err(ask::plain(error).context(format!("--key {}", file.display()))),
         };
-        signers.insert(free_name(file, &signers), (key.public, annotations.clone()));
+        signers.insert(free_name(file, &signers), key.public);
     }
-    Ok(document("command-line", &signers, identity))
+    Ok(document("command-line", &signers, conditions))
 }
 
-/// A policy for every image that exactly this key must have signed, with these annotations: what reads a signature back.
-pub(crate) fn for_key(public: &str, annotations: &BTreeMap<String, String>) -> PolicyFiles {
-    let signer = (public.to_owned(), annotations.clone());
-    document("read-back", &BTreeMap::from([("signer".to_owned(), signer)]), Identity::Repository)
+/// A policy for every image that exactly this key must have signed, under these conditions: what reads a signature back.
+pub(crate) fn for_key(public: &str, conditions: &Conditions) -> PolicyFiles {
+    document("read-back", &BTreeMap::from([("signer".to_owned(), public.to_owned())]), conditions)
 }
 
-/// The document, as JSON, which is YAML.
-fn document(
-    name: &str,
-    signers: &BTreeMap<String, (String, BTreeMap<String, String>)>,
-    identity: Identity,
-) -> PolicyFiles {
+/// The document, as JSON, which is YAML. Any of the signers is enough.
+fn document(name: &str, signers: &BTreeMap<String, String>, conditions: &Conditions) -> PolicyFiles {
     let entries: BTreeMap<&str, Value> = signers
         .iter()
-        .map(|(signer, (public, annotations))| {
-            let cosign = json!({"publicKey": public, "identity": identity.word(), "annotations": annotations});
+        .map(|(signer, public)| {
+            let mut cosign = json!({"publicKey": public, "annotations": conditions.annotations});
+            if let Some(identity) = conditions.identity {
+                cosign["identity"] = json!(identity.word());
+            }
+            if !conditions.forms.is_empty() {
+                cosign["forms"] = conditions.forms.iter().map(|form| form.word()).collect();
+            }
+            if let Some(repository) = &conditions.signature_repository {
+                cosign["signatureRepository"] = json!(repository);
+            }
             (signer.as_str(), json!({ "cosign": cosign }))
         })
         .collect();
-    let names: Vec<&String> = signers.keys().collect();
-    let require = match names.as_slice() {
-        [one] => json!(one),
+    let attestations: BTreeMap<&str, Value> = conditions
+        .attestation
+        .iter()
+        .flat_map(|predicate_type| {
+            signers.keys().map(move |signer| {
+                let attestation =
+                    json!({"predicateType": predicate_type, "signer": signer, "predicate": conditions.predicate});
+                (signer.as_str(), attestation)
+            })
+        })
+        .collect();
+    let parts: Vec<Value> = signers
+        .keys()
+        .map(|signer| if conditions.attestation.is_some() { json!({"attestation": signer}) } else { json!(signer) })
+        .collect();
+    let require = match parts.as_slice() {
+        [one] => one.clone(),
         several => json!({ "anyOf": several }),
     };
+    let multi_arch = if conditions.leaves { "indexOrEveryLeaf" } else { "index" };
     let policy = json!({
         "apiVersion": "bulla.dev/v1alpha1",
         "kind": "ImagePolicy",
         "metadata": {"name": name},
-        "spec": {"match": {"everyImage": true}, "signers": entries, "require": require},
+        "spec": {
+            "match": {"everyImage": true},
+            "signers": entries,
+            "attestations": attestations,
+            "multiArch": multi_arch,
+            "require": require,
+        },
     });
     PolicyFiles::given(vec![(name.to_owned(), policy.to_string().into())])
 }

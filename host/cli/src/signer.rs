@@ -1,17 +1,23 @@
-//! A private key that is ready to sign. The module signs with ECDSA and Ed25519; RSA signatures are made here.
+//! A private key that is ready to sign. The module signs with ECDSA and Ed25519; RSA signatures are made here, and those of
+//! tokens and key services there.
 
-use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use bulla_engine::{Engine, SandboxError};
+use bulla_signer::{KeyReference, RemoteKey, SignerOptions};
 use zeroize::Zeroizing;
 
 use crate::ask::{self, Write};
 use crate::passphrase;
 
-/// A key file that was opened. Holds the private key in memory that is wiped in the end.
+/// How long a program may take for one signature. 60 s: somebody may have to touch a key or type a code.
+const PROGRAM: Duration = Duration::from_secs(60);
+
+/// A key that was opened. A private key in it lies in memory that is wiped in the end.
 pub(crate) struct Signer {
     pub(crate) algorithm: String,
     pub(crate) fingerprint: String,
@@ -25,17 +31,45 @@ enum Secret {
     Module(Zeroizing<Vec<u8>>),
     /// For RSA: core has no private RSA operations, which leak through their timing (RUSTSEC-2023-0071).
     Rsa(Box<RsaKeyPair>),
+    /// A key that never was in this process.
+    Remote(Arc<RemoteKey>),
 }
 
 impl Signer {
-    /// Opens a private key file, asking for its passphrase where it has one.
+    /// Opens a key: a file, asking for its passphrase where it has one; or a key that signs elsewhere, asking for its PIN.
     ///
     /// # Errors
-    /// When the file cannot be read, is no private key, or the passphrase does not open it.
-    pub(crate) async fn open(engine: &Engine, file: &Path) -> Result<Self> {
-        let shown = file.display().to_string();
-        let bytes = Zeroizing::new(std::fs::read(file).with_context(|| shown.clone())?);
-        Self::from_bytes(engine, &bytes, &shown).await
+    /// When it cannot be read, is no private key, or the passphrase or PIN does not open it.
+    pub(crate) async fn open(engine: &Engine, key: &str) -> Result<Self> {
+        // The reference may hold a PIN: errors of the parser show none, and nothing here shows it.
+        match KeyReference::parse(key).context("--key")? {
+            KeyReference::File(path) => {
+                let shown = path.display().to_string();
+                let bytes = Zeroizing::new(std::fs::read(&path).with_context(|| shown.clone())?);
+                Self::from_bytes(engine, &bytes, &shown).await
+            }
+            KeyReference::Remote(reference) => {
+                let shown = reference.to_string();
+                let ask_pin = |token: &str| passphrase::pin(token);
+                let options =
+                    SignerOptions { program_timeout: PROGRAM, ask_pin: Some(Box::new(ask_pin)), ..Default::default() };
+                let key = tokio::task::spawn_blocking(move || RemoteKey::open(&reference, &options)).await?;
+                Self::from_remote(engine, key.with_context(|| shown.clone())?).await.context(shown)
+            }
+        }
+    }
+
+    /// What it claims to be is for the module to say, and so is whether its signatures hold.
+    async fn from_remote(engine: &Engine, key: RemoteKey) -> Result<Self> {
+        let described = ask::key(engine, key.public_key_pem().as_bytes(), None, Write::No).await.map_err(ask::plain)?;
+        tracing::info!(key = key.describe(), "opened");
+        let secret = Secret::Remote(Arc::new(key));
+        Ok(Self {
+            algorithm: described.algorithm,
+            fingerprint: described.fingerprint,
+            public: described.public,
+            secret,
+        })
     }
 
     /// The same for a key in memory; `shown` names it in questions and errors.
@@ -66,7 +100,7 @@ impl Signer {
     /// A signature over these bytes: ECDSA and RSA (PKCS #1 v1.5) with SHA-256, Ed25519 over the bytes themselves.
     ///
     /// # Errors
-    /// When the module or the library refuses.
+    /// When the module, the library, the token or the program refuses.
     pub(crate) async fn sign(&self, engine: &Engine, message: &[u8]) -> Result<Vec<u8>> {
         match &self.secret {
             Secret::Module(pem) => ask::sign(engine, pem, message).await,
@@ -75,6 +109,13 @@ impl Signer {
                 pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
                     .map_err(|_| anyhow!("the RSA key {} does not sign", self.fingerprint))?;
                 Ok(signature)
+            }
+            Secret::Remote(key) => {
+                let (key, message) = (key.clone(), message.to_vec());
+                let signed = tokio::task::spawn_blocking(move || {
+                    key.sign(&message).with_context(|| format!("signing with {}", key.describe()))
+                });
+                signed.await?
             }
         }
     }

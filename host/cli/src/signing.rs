@@ -1,34 +1,37 @@
-//! Signing images: resolve, prepare, sign, assemble; then publish and read back. Nothing is published before everything is
+//! Signing images: resolve, prepare, sign, assemble. Publishing is in `publish`. Nothing is published before everything is
 //! prepared and checked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use bulla_engine::Engine;
 use bulla_registry::Sources;
 use bulla_server::{Decided, Decider, Outcome};
+use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use serde_json::json;
+use serde_json::Value;
 
-use crate::ask::{self, PushPlan};
+use crate::plan::{self, Beside, Claim, PushPlan, Signed};
+use crate::policies::{self, Form};
 use crate::signer::Signer;
-use crate::{policies, sources};
+use crate::{ask, sources};
 
 /// Wall time for one decision about an image that is being signed.
 const DECISION: Duration = Duration::from_secs(30);
-/// Times that a lost signature is merged again. 5: with jitter, six writers at one tag all get through.
-const MERGES: u32 = 5;
+/// Images that are worked on at once: what one registry takes from one client without queueing.
+pub(crate) const AT_ONCE: usize = 8;
+/// Manifests below one image that are signed with it. 64: as many as a policy looks at.
+const MAX_BELOW: usize = 64;
+/// Indexes in indexes. 3: nobody has been seen to nest more than two.
+const MAX_DEPTH: u32 = 3;
 
-/// Images that are prepared at once: what one registry takes from one client without queueing.
-const AT_ONCE: usize = 8;
-
-/// What signing needs: the module, the key, the places, the annotations to sign.
+/// What signing needs: the module, the key, the places, and what is to be said.
 pub(crate) struct Signing<'s> {
     engine: &'s Engine,
     signer: &'s Signer,
-    annotations: &'s BTreeMap<String, String>,
-    /// Decides by a policy of exactly this key and these annotations.
+    claim: &'s Claim,
+    /// Decides by a policy that wants exactly what is about to be said.
     decider: Decider,
 }
 
@@ -39,101 +42,166 @@ pub(crate) struct Prepared {
     pub(crate) image: String,
     pub(crate) digest: String,
     pub(crate) plan: PushPlan,
-    payload: Vec<u8>,
-    signature: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
+}
+
+/// An image that was found.
+#[derive(Debug, Clone)]
+struct Image {
+    /// The reference, pinned to its digest.
+    name: String,
+    registry: String,
+    repository: String,
+    digest: String,
+    manifest: Bytes,
+    media_type: Option<String>,
 }
 
 impl<'s> Signing<'s> {
     /// Everything that signing with this key needs. The sources must be [uncached](sources::uncached).
     ///
     /// # Errors
-    /// When the module does not take the key.
+    /// When the module does not take the key, or what is to be said.
     pub(crate) async fn new(
         engine: &'s Engine,
         sources: Sources,
         signer: &'s Signer,
-        annotations: &'s BTreeMap<String, String>,
+        claim: &'s Claim,
     ) -> Result<Self> {
-        let policy = policies::for_key(&signer.public, annotations).validate(engine).await?;
-        Ok(Self { engine, signer, annotations, decider: Decider::new(engine.clone(), sources, policy) })
+        // What cannot be said of any image is refused before a registry is asked about one, and in words about what was given.
+        plan::prepare(engine, &format!("registry.invalid/any@sha256:{}", "0".repeat(64)), claim).await?;
+        let policy = policies::for_key(&signer.public, &claim.conditions()).validate(engine).await?;
+        Ok(Self { engine, signer, claim, decider: Decider::new(engine.clone(), sources, policy) })
     }
 
-    /// Resolves and prepares images, in their order; one that is named twice is signed once.
+    /// Resolves and prepares images, in their order; one that is named twice is signed once. `recursive`: of an index, the
+    /// manifests in it as well, before the index itself.
     ///
     /// # Errors
     /// For the first image that cannot be signed.
-    pub(crate) async fn prepare_all(&self, images: &[String]) -> Result<Vec<Prepared>> {
-        let mut prepared: Vec<Prepared> = futures_util::stream::iter(images)
-            .map(|image| async move { self.prepare(image).await.with_context(|| image.clone()) })
+    pub(crate) async fn prepare_all(&self, images: &[String], recursive: bool) -> Result<Vec<Prepared>> {
+        let found: Vec<Vec<Image>> = futures_util::stream::iter(images)
+            .map(|image| async move { self.find(image, recursive).await.with_context(|| image.clone()) })
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
         let mut seen = BTreeSet::new();
-        let place = |one: &Prepared| (one.plan.registry.clone(), one.plan.repository.clone(), one.digest.clone());
-        prepared.retain(|one| seen.insert(place(one)));
-        Ok(prepared)
+        let place = |one: &Image| (one.registry.clone(), one.repository.clone(), one.digest.clone());
+        let once: Vec<Image> = found.into_iter().flatten().filter(|one| seen.insert(place(one))).collect();
+        futures_util::stream::iter(&once)
+            .map(|image| async move { self.prepare(image).await.with_context(|| image.name.clone()) })
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await
     }
 
-    async fn prepare(&self, image: &str) -> Result<Prepared> {
+    pub(crate) fn sources(&self) -> &Sources {
+        self.decider.sources()
+    }
+
+    /// The image, and before it what is in it.
+    async fn find(&self, name: &str, recursive: bool) -> Result<Vec<Image>> {
         // A decision resolves the tag and normalises the reference in the same words that a verifier will use.
-        let decided = self.decide(image).await;
-        let (Some(pinned), Some(digest)) = (decided.pinned(), decided.digest()) else {
+        let decided = self.decide(name).await;
+        let (Some(pinned), Some(repository), Some(digest)) = (decided.pinned(), decided.repository(), decided.digest())
+        else {
             bail!("{}", unprefixed(decided.summary()));
         };
-        let (image, digest) = (pinned.to_owned(), digest.to_owned());
-        let payload = ask::prepare(self.engine, &image, &json!(self.annotations)).await?;
-        let signature = self.signer.sign(self.engine, &payload).await?;
-        // The first plan says where signatures of this image lie; the second one contains those that are there.
-        let place = self.assemble(&image, &payload, &signature, None).await?;
-        self.check_image(&place, &digest).await?;
-        let existing = self.existing(&place).await?;
-        let plan = self.assemble(&image, &payload, &signature, existing.as_deref()).await?;
-        Ok(Prepared { image, digest, plan, payload, signature })
-    }
-
-    /// Publishes one signature and reads it back. Another signer may publish at the same moment, and the later of two
-    /// writers of one tag wins: then the signatures are merged and published again.
-    ///
-    /// # Errors
-    /// When it cannot be published, or is lost again each time.
-    pub(crate) async fn publish(&self, prepared: &Prepared) -> Result<()> {
-        for again in 0..=MERGES {
-            if again > 0 {
-                tokio::time::sleep(jitter(again)?).await;
-            }
-            // Read anew right before writing: since the image was prepared, somebody was asked or others were published.
-            let plan = self.merged(prepared).await?;
-            if plan.already_there {
-                return self.read_back(prepared).await;
-            }
-            if again > 0 {
-                tracing::info!(image = %prepared.image, again, "the signature is not there any more; merging again");
-            }
-            sources::push(self.decider.sources(), &plan).await?;
+        let (registry, path) = repository.split_once('/').unwrap_or((repository, ""));
+        let top = self.image(pinned.to_owned(), registry, path, digest).await?;
+        if !recursive {
+            return Ok(vec![top.0]);
         }
-        if self.merged(prepared).await?.already_there {
-            return self.read_back(prepared).await;
+        let mut found: Vec<Image> = Vec::new();
+        let mut level = vec![top];
+        for depth in 0..=MAX_DEPTH {
+            let mut next = Vec::new();
+            for (image, children) in level {
+                for digest in &children {
+                    if found.len().saturating_add(next.len()) > MAX_BELOW {
+                        bail!("more than {MAX_BELOW} manifests below it: sign them one by one");
+                    }
+                    let name = format!("{registry}/{path}@{digest}");
+                    let child = self.image(name, registry, path, digest).await;
+                    next.push(child.with_context(|| format!("in {}", image.digest))?);
+                }
+                found.push(image);
+            }
+            if next.is_empty() {
+                break;
+            }
+            if depth == MAX_DEPTH {
+                bail!("indexes nested more than {MAX_DEPTH} deep: sign them one by one");
+            }
+            level = next;
         }
-        bail!(
-            "{}: published {} times, and another writer of {} replaced the signature each time; try again later",
-            prepared.image,
-            MERGES.saturating_add(1),
-            prepared.plan.tag
-        )
+        found.reverse();
+        Ok(found)
     }
 
-    /// The plan that adds this signature to those that are there now.
-    async fn merged(&self, prepared: &Prepared) -> Result<PushPlan> {
-        let there = self.existing(&prepared.plan).await?;
-        self.assemble(&prepared.image, &prepared.payload, &prepared.signature, there.as_deref()).await
+    /// An image that must be there, its manifest held against the digest that is signed; and the manifests in it.
+    async fn image(
+        &self,
+        name: String,
+        registry: &str,
+        repository: &str,
+        digest: &str,
+    ) -> Result<(Image, Vec<String>)> {
+        let found = sources::manifest(self.sources(), registry, repository, digest).await?;
+        let (manifest, media_type) = found.ok_or_else(|| {
+            anyhow!("{registry}/{repository} has no image {digest}; push the image before signing it")
+        })?;
+        let contents = ask::contents(self.engine, digest, &manifest, media_type.as_deref()).await?;
+        let children = contents.get("manifests").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let children = children.iter().filter_map(|child| child.get("digest")?.as_str().map(str::to_owned)).collect();
+        let (registry, repository, digest) = (registry.to_owned(), repository.to_owned(), digest.to_owned());
+        Ok((Image { name, registry, repository, digest, manifest, media_type }, children))
     }
 
-    /// What a verifier with this key says about the image now.
-    async fn read_back(&self, prepared: &Prepared) -> Result<()> {
-        let decided = self.decide(&prepared.image).await;
+    async fn prepare(&self, image: &Image) -> Result<Prepared> {
+        let prepared = plan::prepare(self.engine, &image.name, self.claim).await?;
+        let signature = self.signer.sign(self.engine, &prepared.message).await?;
+        let payload = prepared.payload;
+        let plan = match self.claim.form {
+            Form::Bundle => {
+                let beside = Beside::Image { manifest: &image.manifest, media_type: image.media_type.as_deref() };
+                let plan = self.assemble(&image.name, &payload, &signature, beside).await?;
+                let there = sources::referrers(self.sources(), &plan.registry, &plan.repository, &image.digest).await?;
+                PushPlan { already_there: there.contains(&plan.reference), ..plan }
+            }
+            Form::Legacy => {
+                // The first plan says where signatures of this image lie; the second one contains those that are there.
+                let nothing = Beside::Tag { existing: None, written: None };
+                let place = self.assemble(&image.name, &payload, &signature, nothing).await?;
+                let existing =
+                    sources::manifest(self.sources(), &place.registry, &place.repository, &place.reference).await?;
+                match &existing {
+                    None => place,
+                    Some((existing, _)) => {
+                        let beside = Beside::Tag { existing: Some(existing), written: None };
+                        self.assemble(&image.name, &payload, &signature, beside).await?
+                    }
+                }
+            }
+        };
+        Ok(Prepared { image: image.name.clone(), digest: image.digest.clone(), plan, payload, signature })
+    }
+
+    /// What a verifier with this key says about the image now. A list of referrers may be a moment behind, and what others
+    /// write at this moment may be unreadable.
+    pub(crate) async fn read_back(&self, prepared: &Prepared) -> Result<()> {
+        let mut decided = self.decide(&prepared.image).await;
+        for pause in sources::PAUSES {
+            if decided.outcome() == Outcome::Accept {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            decided = self.decide(&prepared.image).await;
+        }
         match decided.outcome() {
             Outcome::Accept => Ok(()),
-            _ => bail!("{}: published, but reading back says {}", prepared.image, decided.summary()),
+            _ => bail!("published, but reading back says {}", decided.summary()),
         }
     }
 
@@ -141,39 +209,16 @@ impl<'s> Signing<'s> {
         self.decider.decide(image, None, Instant::now() + DECISION).await
     }
 
-    /// The image itself must be there, and its manifest must have the digest that is signed.
-    async fn check_image(&self, place: &PushPlan, digest: &str) -> Result<()> {
-        let found = sources::manifest(self.decider.sources(), &place.registry, &place.repository, digest).await?;
-        let (manifest, media_type) = found.ok_or_else(|| {
-            anyhow!("{}/{} has no image {digest}; push the image before signing it", place.registry, place.repository)
-        })?;
-        ask::contents(self.engine, digest, &manifest, media_type.as_deref()).await?;
-        Ok(())
-    }
-
-    async fn existing(&self, place: &PushPlan) -> Result<Option<Vec<u8>>> {
-        let found = sources::manifest(self.decider.sources(), &place.registry, &place.repository, &place.tag).await?;
-        Ok(found.map(|(bytes, _)| bytes.to_vec()))
-    }
-
-    async fn assemble(
+    pub(crate) async fn assemble(
         &self,
         image: &str,
         payload: &[u8],
         signature: &[u8],
-        existing: Option<&[u8]>,
+        beside: Beside<'_>,
     ) -> Result<PushPlan> {
-        ask::assemble(self.engine, image, payload, signature, &self.signer.public, existing).await
+        let signed = Signed { image, payload, signature, public_key: &self.signer.public };
+        plan::assemble(self.engine, self.claim, signed, beside).await
     }
-}
-
-/// Between 50 ms and 50 ms + `again` × 200 ms, at random: writers that collided once do not collide in step.
-fn jitter(again: u32) -> Result<Duration> {
-    let mut random = [0; 2];
-    aws_lc_rs::rand::fill(&mut random).map_err(|_| anyhow!("the system gives no random numbers"))?;
-    let most = u64::from(again).saturating_mul(200);
-    let part = u64::from(u16::from_be_bytes(random)).saturating_mul(most) / u64::from(u16::MAX);
-    Ok(Duration::from_millis(part.saturating_add(50)))
 }
 
 /// A summary without the outcome's word, which does not fit: nobody asked for a verdict.

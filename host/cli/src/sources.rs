@@ -4,16 +4,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use bulla_registry::{Digest, Fetched, Layout, Need, NeedKind, RegistryConfig, Source as _, Sources};
+use bulla_registry::{Fetched, Need, NeedKind, RegistryConfig, Source as _, Sources};
 use bytes::Bytes;
 use clap::Args;
-
-use crate::ask::PushPlan;
+use serde_json::Value;
 
 /// Octets of a manifest. 4 MiB: what registries take, and what the module reads.
-const MAX_MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
+pub(crate) const MAX_MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
 /// Wall time of one fetch while signing, retries included.
 const FETCH_BUDGET: Duration = Duration::from_secs(30);
+
+/// Pauses before what failed is fetched again.
+pub(crate) const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(900)];
 
 /// Options about registries.
 #[derive(Debug, Clone, Default, Args)]
@@ -94,15 +96,53 @@ pub(crate) async fn manifest(
     repository: &str,
     reference: &str,
 ) -> Result<Option<(Bytes, Option<String>)>> {
+    fetch(sources, NeedKind::Manifest, registry, repository, reference).await
+}
+
+/// The digests of what refers to a digest.
+///
+/// # Errors
+/// When that cannot be found out.
+pub(crate) async fn referrers(
+    sources: &Sources,
+    registry: &str,
+    repository: &str,
+    digest: &str,
+) -> Result<Vec<String>> {
+    let index = match fetch(sources, NeedKind::Referrers, registry, repository, digest).await? {
+        Some((bytes, _)) => serde_json::from_slice(&bytes).with_context(|| format!("the referrers of {digest}"))?,
+        None => Value::Null,
+    };
+    let entries = index.get("manifests").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    Ok(entries.iter().filter_map(|entry| entry.get("digest")?.as_str().map(str::to_owned)).collect())
+}
+
+async fn fetch(
+    sources: &Sources,
+    kind: NeedKind,
+    registry: &str,
+    repository: &str,
+    reference: &str,
+) -> Result<Option<(Bytes, Option<String>)>> {
     let need = Need {
-        id: format!("manifest {registry}/{repository} {reference}"),
-        kind: NeedKind::Manifest,
+        id: format!("{registry}/{repository} {reference}"),
+        kind,
         registry: registry.to_owned(),
         repository: repository.to_owned(),
         reference: reference.to_owned(),
         limit: MAX_MANIFEST_BYTES,
     };
-    match sources.fetch(&need, tokio::time::Instant::now() + FETCH_BUDGET).await {
+    let deadline = tokio::time::Instant::now() + FETCH_BUDGET;
+    let mut fetched = sources.fetch(&need, deadline).await;
+    // A tag that somebody else writes at this moment cannot be read from every registry.
+    for pause in PAUSES {
+        if !matches!(fetched, Fetched::Failed { .. }) {
+            break;
+        }
+        tokio::time::sleep(pause).await;
+        fetched = sources.fetch(&need, deadline).await;
+    }
+    match fetched {
         Fetched::Bytes { bytes, media_type } => Ok(Some((bytes, media_type))),
         Fetched::Absent => Ok(None),
         Fetched::TooLarge { got } => {
@@ -111,31 +151,4 @@ pub(crate) async fn manifest(
         Fetched::Digest(_) => bail!("{}: a digest came in place of the manifest", need.id),
         Fetched::Failed { reason } => bail!("{reason}"),
     }
-}
-
-/// Publishes a push plan: blobs first, then the manifest that names them, under its tag.
-///
-/// # Errors
-/// What the registry or the file system says.
-pub(crate) async fn push(sources: &Sources, plan: &PushPlan) -> Result<()> {
-    if let Some(layout) = sources.layout(&plan.registry, &plan.repository) {
-        let (layout, plan) = (layout.clone(), plan.clone());
-        return tokio::task::spawn_blocking(move || push_to_layout(&layout, &plan)).await?;
-    }
-    let (client, registry, repository) = (sources.client(), plan.registry.as_str(), plan.repository.as_str());
-    for blob in &plan.blobs {
-        let digest = Digest::parse(&blob.digest)?;
-        client.push_blob(registry, repository, &digest, blob.bytes.clone().into()).await?;
-    }
-    let manifest = Bytes::from(plan.manifest.clone());
-    client.push_manifest(registry, repository, &plan.tag, &plan.media_type, manifest).await?;
-    Ok(())
-}
-
-fn push_to_layout(layout: &Layout, plan: &PushPlan) -> Result<()> {
-    for blob in &plan.blobs {
-        layout.put_blob(&blob.bytes)?;
-    }
-    layout.put_manifest(&plan.manifest, &plan.media_type, Some(&plan.tag))?;
-    Ok(())
 }

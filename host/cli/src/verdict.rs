@@ -31,7 +31,7 @@ pub(crate) fn text(decided: &Decided) -> String {
     for form in list(verdict, "otherForms") {
         let count = form.get("count").and_then(Value::as_u64).unwrap_or_default();
         let form = string(form, "form").unwrap_or("?");
-        line(&mut out, 1, &format!("· found, not read by this version: {count} × {form}"));
+        line(&mut out, 1, &format!("· found, not read: {count} × {form}"));
     }
     out
 }
@@ -59,8 +59,11 @@ fn node(out: &mut String, depth: usize, tree: &Value) {
     if let Some(key) = string(tree, "key") {
         let _ = write!(words, "  {key}");
     }
-    if let Some(number) = tree.get("signature").and_then(Value::as_u64) {
-        let _ = write!(words, "  signature {number}");
+    if let Some(place) = tree.get("signature") {
+        let _ = write!(words, "  {}", self::place(place));
+    }
+    if let Some(digest) = string(tree, "digest") {
+        let _ = write!(words, "  {digest}");
     }
     line(out, depth, &words);
     for reason in list(tree, "reasons") {
@@ -71,6 +74,19 @@ fn node(out: &mut String, depth: usize, tree: &Value) {
     }
 }
 
+/// A place as the module's reasons name it, with the manifest that leads there.
+pub(crate) fn place(place: &Value) -> String {
+    let holder = match string(place, "holder") {
+        Some("bundle") => "bundle",
+        Some("attestation") => "attestation",
+        Some("ociSignature") => "OCI 1.1 signature",
+        _ => "signature",
+    };
+    let number = place.get("number").and_then(Value::as_u64).unwrap_or_default();
+    let manifest = string(place, "manifest").map(|manifest| format!("  {manifest}")).unwrap_or_default();
+    format!("{holder} {number}{manifest}")
+}
+
 fn mark(value: &Value) -> &'static str {
     match string(value, "outcome") {
         Some("accept") => "✓",
@@ -79,14 +95,17 @@ fn mark(value: &Value) -> &'static str {
     }
 }
 
-fn line(out: &mut String, depth: usize, text: &str) {
+/// Adds a line at this depth.
+pub(crate) fn line(out: &mut String, depth: usize, text: &str) {
     let _ = writeln!(out, "{:indent$}{text}", "", indent = depth.saturating_mul(2));
 }
 
-fn list<'v>(value: &'v Value, field: &str) -> &'v [Value] {
+/// The items of a member that is a list.
+pub(crate) fn list<'v>(value: &'v Value, field: &str) -> &'v [Value] {
     value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-fn string<'v>(value: &'v Value, field: &str) -> Option<&'v str> {
+/// A member that is a text.
+pub(crate) fn string<'v>(value: &'v Value, field: &str) -> Option<&'v str> {
     value.get(field).and_then(Value::as_str)
 }

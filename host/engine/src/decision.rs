@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bulla_abi::{Message, Need, Operation, Outcome};
+use bulla_abi::{Evidence, Message, Need, Operation, Outcome};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -37,6 +37,11 @@ impl Documents {
     /// The names, in order.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// Names and contents, in order.
+    pub fn contents(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.names.iter().zip(&self.load.blobs).map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
     }
 
     pub(crate) fn load(&self) -> &Arc<Message> {
@@ -153,7 +158,7 @@ pub async fn decide_once(
     let needs = u32::try_from(evidence.len()).unwrap_or(u32::MAX);
     match Step::read(Operation::Decide, &reply)? {
         Step::Needs(needs) => Err(DecideError::Incomplete { needs }),
-        Step::Verdict(verdict) => {
+        Step::End(verdict) => {
             Ok(Decision { verdict, verdict_bytes: reply.header, evidence: evidence.to_vec(), rounds: 1, needs })
         }
     }
@@ -162,18 +167,23 @@ pub async fn decide_once(
 /// Documents, question and evidence in one message, the documents' blobs first.
 fn whole(documents: &Documents, question: &Value, evidence: &[Answered]) -> Result<Message, DecideError> {
     let mut message = Message { header: Vec::new(), blobs: documents.load.blobs.clone() };
-    let mut renumbered = Vec::with_capacity(evidence.len());
-    for (evidence, bytes) in evidence {
+    let evidence = add_evidence(&mut message, evidence)?;
+    let header = json!({"documents": listed(&documents.names), "question": question, "evidence": evidence});
+    message.header = serde_json::to_vec(&header).map_err(SandboxError::Header)?;
+    Ok(message)
+}
+
+/// Adds the bytes of evidence to a message, and gives the evidence with blob indices of this message.
+pub(crate) fn add_evidence(message: &mut Message, evidence: &[Answered]) -> Result<Vec<Evidence>, DecideError> {
+    let renumber = |(evidence, bytes): &Answered| {
         let mut evidence = evidence.clone();
         if let Outcome::Found { blob, .. } = &mut evidence.outcome {
             let missing = || DecideError::BytesMissing { need: evidence.need.clone() };
             *blob = message.push(bytes.as_ref().ok_or_else(missing)?.to_vec());
         }
-        renumbered.push(evidence);
-    }
-    let header = json!({"documents": listed(&documents.names), "question": question, "evidence": renumbered});
-    message.header = serde_json::to_vec(&header).map_err(SandboxError::Header)?;
-    Ok(message)
+        Ok(evidence)
+    };
+    evidence.iter().map(renumber).collect()
 }
 
 pub(crate) fn left(deadline: Instant) -> std::time::Duration {

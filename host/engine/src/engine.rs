@@ -4,6 +4,7 @@
 //! start image. Key operations are few and may be large (scrypt): they get memory on demand. Both engines compile to the
 //! same machine code, because how memory is allocated does not shape code while reservation and guard sizes are equal.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,7 @@ struct Shared {
     /// Places of `decisions` for operations that wait for nobody.
     short: Arc<Semaphore>,
     turns: Arc<Semaphore>,
+    module: Cow<'static, [u8]>,
     module_digest: String,
     started: Started,
 }
@@ -105,12 +107,17 @@ impl Engine {
         info!(module = %module_digest, code = ?started.code, compile = ?started.compile, load = ?load, "module ready");
         let turns = Arc::new(Semaphore::new(options.parallel_calls));
         let short = Arc::new(Semaphore::new(SHORT_PLACES));
-        Ok(Self(Arc::new(Shared { decisions, keys, short, turns, module_digest, started })))
+        Ok(Self(Arc::new(Shared { decisions, keys, short, turns, module, module_digest, started })))
     }
 
     /// SHA-256 of the module's bytes, 64 hexadecimal digits.
     pub fn module_digest(&self) -> &str {
         &self.0.module_digest
+    }
+
+    /// The module's bytes: whoever keeps records of decisions keeps them as well.
+    pub fn module(&self) -> &[u8] {
+        &self.0.module
     }
 
     /// How the engine came up.

@@ -3,6 +3,7 @@
 //! - [`Engine`] is made once at start ([`Engine::start`]) and shared: cloning it is cheap.
 //! - [`Sandbox`] is one instance of the module with its own memory, a memory limit and a deadline for every call.
 //! - [`decide`] asks a question, fetches what the module needs through a [`Source`], and ends with a verdict.
+//! - [`inspect`] does the same and ends with a list of what is there.
 //!
 //! Nothing in here decides anything, and nothing the module returns is believed before it is checked: a trap, a limit or a
 //! bad pointer is an error of that one request. Times are wall-clock budgets of the host; limits that could change a verdict
@@ -17,6 +18,7 @@
 //! | `sandbox.rs`, `allowance.rs`, `reply.rs` | one instance, its memory limit, and reading what it answers |
 //! | `code.rs`, `cache.rs`, `compile.rs`, `native.rs` | machine code: where it is kept, how it is made, when it may run |
 //! | `decision.rs`, `rounds.rs`, `fetch.rs` | from question to verdict |
+//! | `inspect.rs` | from an image to a list |
 
 mod allowance;
 mod cache;
@@ -27,6 +29,7 @@ mod decision;
 mod engine;
 mod error;
 mod fetch;
+mod inspect;
 #[allow(
     unsafe_code,
     reason = "precompiled code is machine code: wasmtime asks its caller to vouch for where it came from"
@@ -46,6 +49,7 @@ pub use decision::{DecideError, Decision, Documents, decide, decide_once};
 pub use engine::{Engine, Started};
 pub use error::{EngineError, SandboxError};
 pub use fetch::{Answered, MAX_FETCHES_AT_ONCE};
+pub use inspect::inspect;
 pub use options::{Compiler, ModuleBytes, Options, default_cache_dir};
 pub use rounds::MAX_ROUNDS;
 pub use sandbox::{MAX_REPLY_BYTES, Sandbox};

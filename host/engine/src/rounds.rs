@@ -40,7 +40,8 @@ impl Calls for Sandbox {
 #[derive(Debug)]
 pub(crate) enum Step {
     Needs(Vec<Need>),
-    Verdict(Value),
+    /// A verdict, or what an inspection has listed.
+    End(Value),
 }
 
 impl Step {
@@ -50,14 +51,20 @@ impl Step {
         struct Body {
             needs: Option<Vec<Need>>,
             verdict: Option<Value>,
+            listing: Option<Value>,
         }
+        let Body { needs, verdict, listing } = reply::body(message)?;
+        let (end, neither, both) = match operation {
+            Operation::Inspect => (listing, "neither needs nor a listing", "both needs and a listing"),
+            _ => (verdict, "neither needs nor a verdict", "both needs and a verdict"),
+        };
         let wrong = |what| Err(DecideError::Reply { operation, what });
-        match reply::body(message)? {
-            Body { needs: Some(needs), verdict: None } if needs.is_empty() => wrong("an empty list of needs"),
-            Body { needs: Some(needs), verdict: None } => Ok(Self::Needs(needs)),
-            Body { needs: None, verdict: Some(verdict) } => Ok(Self::Verdict(verdict)),
-            Body { needs: None, verdict: None } => wrong("neither needs nor a verdict"),
-            Body { needs: Some(_), verdict: Some(_) } => wrong("both needs and a verdict"),
+        match (needs, end) {
+            (Some(needs), None) if needs.is_empty() => wrong("an empty list of needs"),
+            (Some(needs), None) => Ok(Self::Needs(needs)),
+            (None, Some(end)) => Ok(Self::End(end)),
+            (None, None) => wrong(neither),
+            (Some(_), Some(_)) => wrong(both),
         }
     }
 }
@@ -71,7 +78,7 @@ pub(crate) async fn settle<C: Calls>(
     fetch: &dyn Source,
     deadline: Instant,
 ) -> Result<Decision, DecideError> {
-    let fetch_until = deadline.checked_sub((left(deadline) / 4).min(RESERVE)).unwrap_or(deadline);
+    let fetch_until = fetch_until(deadline);
     let mut ledger = Ledger::default();
     let open = Message::new(&json!({"question": question})).map_err(SandboxError::Header)?;
     let first = vec![(Operation::Load, documents.load().clone()), (Operation::Open, Arc::new(open))];
@@ -79,7 +86,7 @@ pub(crate) async fn settle<C: Calls>(
     let mut asked = Operation::Open;
     loop {
         let needs = match Step::read(asked, &reply)? {
-            Step::Verdict(verdict) => return Ok(ledger.close(verdict, reply.header)),
+            Step::End(verdict) => return Ok(ledger.close(verdict, reply.header)),
             Step::Needs(needs) => needs,
         };
         ledger.ask(&needs)?;
@@ -89,6 +96,11 @@ pub(crate) async fn settle<C: Calls>(
         asked = Operation::Supply;
         (calls, reply) = turn(calls, turns, deadline, vec![(asked, supply)]).await?;
     }
+}
+
+/// When fetching ends, so that the module still has time to say what was missing.
+pub(crate) fn fetch_until(deadline: Instant) -> Instant {
+    deadline.checked_sub((left(deadline) / 4).min(RESERVE)).unwrap_or(deadline)
 }
 
 /// Calls the module, one message after the other, and gives the last reply; an error among the earlier ones ends it.
@@ -135,14 +147,14 @@ fn supply(answers: &[Answered]) -> Result<Message, SandboxError> {
 
 /// What was asked and answered in this decision.
 #[derive(Default)]
-struct Ledger {
+pub(crate) struct Ledger {
     rounds: u32,
     asked: HashSet<String>,
-    answered: Vec<Answered>,
+    pub(crate) answered: Vec<Answered>,
 }
 
 impl Ledger {
-    fn ask(&mut self, needs: &[Need]) -> Result<(), DecideError> {
+    pub(crate) fn ask(&mut self, needs: &[Need]) -> Result<(), DecideError> {
         if self.rounds >= MAX_ROUNDS {
             return Err(DecideError::TooManyRounds);
         }

@@ -13,7 +13,7 @@ use crate::error::{RegistryError, clean};
 use crate::host::Host;
 use crate::names::is_repository;
 use crate::stats::{RequestKind, Stats};
-use crate::transport::{Call, Transport};
+use crate::transport::{Call, Transport, Tries};
 
 /// Talks to registries. Cheap to clone; clones share connections, tokens, slots and counters.
 ///
@@ -80,6 +80,7 @@ impl Repository<'_> {
             headers: HeaderMap::new(),
             body: None,
             deadline,
+            tries: Tries::Several,
         }
     }
 }

@@ -79,6 +79,9 @@ pub struct Limits {
     pub referrers_entries: usize,
     /// Milliseconds that a credential helper may run. Default: 10000.
     pub helper_milliseconds: u64,
+    /// Milliseconds after which a signer looks whether what it added under a tag is still there. A registry that answers
+    /// slowly gets more. Default: 1000.
+    pub settle_milliseconds: u64,
 }
 
 /// The evidence cache. Digest-addressed content is checked against its digest before it is kept and never expires.
@@ -109,6 +112,7 @@ impl Default for Limits {
             referrers_pages: 20,
             referrers_entries: 2000,
             helper_milliseconds: 10_000,
+            settle_milliseconds: 1000,
         }
     }
 }
@@ -134,6 +138,10 @@ impl Limits {
 
     pub(crate) fn helper(&self) -> Duration {
         Duration::from_millis(self.helper_milliseconds)
+    }
+
+    pub(crate) fn settle(&self) -> Duration {
+        Duration::from_millis(self.settle_milliseconds)
     }
 
     pub(crate) fn progress_window(&self) -> Duration {

@@ -158,6 +158,16 @@ pub enum RegistryError {
         /// Octets that came, at least.
         got: u64,
     },
+    /// Others wrote a tag as well, and each time it was without what was added here.
+    #[error("{registry}: another writer of {tag} replaced what was added, {times} times in a row; try again later")]
+    Replaced {
+        /// The registry written to.
+        registry: String,
+        /// The tag.
+        tag: String,
+        /// How often it was written.
+        times: u32,
+    },
     /// A name that cannot be asked for. Nothing was sent.
     #[error("{registry}: {reason}")]
     Name {

@@ -35,7 +35,7 @@ impl Layout {
         let layout = Self::open(path)?;
         let index = layout.root.join("index.json");
         if !index.try_exists().map_err(|error| io(&index, &error))? {
-            layout.update_index(|_| {})?;
+            layout.update_index(|_| true)?;
         }
         Ok(layout)
     }
@@ -72,44 +72,78 @@ impl Layout {
         }
         let digest = self.put_blob(bytes)?;
         self.update_index(|entries| {
-            let is_this = |entry: &Value| digest_of(entry).as_ref() == Some(&digest);
-            if let Some(tag) = tag {
-                for entry in entries.iter_mut().filter(|entry| tag_of(entry) == Some(tag)) {
-                    untag(entry);
-                }
-            }
-            if tag.is_none() && entries.iter().any(is_this) {
-                return;
-            }
-            // An entry of this digest without a tag says nothing that the new one does not say.
-            entries.retain(|entry| !is_this(entry) || tag_of(entry).is_some());
-            let mut entry = json!({"mediaType": media_type, "digest": digest.as_str(), "size": bytes.len()});
-            if let (Some(tag), Some(fields)) = (tag, entry.as_object_mut()) {
-                fields.insert("annotations".into(), json!({ REF_NAME: tag }));
-            }
-            entries.push(entry);
+            list(entries, &digest, bytes.len(), media_type, tag);
+            true
         })?;
         Ok(digest)
     }
 
+    /// Stores a manifest under a tag, if the tag still names what the caller has read there: nobody who writes in this way
+    /// loses what another one wrote meanwhile. False when it names something else.
+    ///
+    /// # Errors
+    /// As [`put_manifest`](Self::put_manifest).
+    pub fn replace_manifest(
+        &self,
+        bytes: &[u8],
+        media_type: &str,
+        tag: &str,
+        was: Option<&Digest>,
+    ) -> Result<bool, LayoutError> {
+        if !is_tag(tag) {
+            return Err(invalid(&self.root, &format!("{:?} is not a tag", clean(tag))));
+        }
+        let digest = self.put_blob(bytes)?;
+        self.update_index(|entries| {
+            let now = entries.iter().find(|entry| tag_of(entry) == Some(tag)).and_then(digest_of);
+            let is_same = now.as_ref() == was;
+            if is_same {
+                list(entries, &digest, bytes.len(), media_type, Some(tag));
+            }
+            is_same
+        })
+    }
+
     /// Changes the entries of `index.json` under a lock that all writers here take, and replaces the file in one step:
-    /// a reader sees the old list or the new one.
-    fn update_index(&self, change: impl FnOnce(&mut Vec<Value>)) -> Result<(), LayoutError> {
+    /// a reader sees the old list or the new one. Nothing is written, and false is given, when `change` says so.
+    fn update_index(&self, change: impl FnOnce(&mut Vec<Value>) -> bool) -> Result<bool, LayoutError> {
         let marker = self.root.join("oci-layout");
         // `oci-layout` never changes, so it can carry the lock for the file that does. The lock goes with the handle.
         let lock = File::open(&marker).map_err(|error| io(&marker, &error))?;
         lock.lock().map_err(|error| io(&marker, &error))?;
         let mut index = self.index()?;
-        if let Some(entries) = index.get_mut("manifests").and_then(Value::as_array_mut) {
-            change(entries);
+        let entries = index.get_mut("manifests").and_then(Value::as_array_mut);
+        if !entries.is_some_and(change) {
+            return Ok(false);
         }
         let path = self.root.join("index.json");
         let text = index.to_string();
         if text.len() as u64 > MAX_INDEX_BYTES {
             return Err(LayoutError::TooLarge { path, got: text.len() as u64, limit: MAX_INDEX_BYTES });
         }
-        replace(&path, text.as_bytes())
+        replace(&path, text.as_bytes())?;
+        Ok(true)
     }
+}
+
+/// Lists a manifest, under a tag if one is given.
+fn list(entries: &mut Vec<Value>, digest: &Digest, size: usize, media_type: &str, tag: Option<&str>) {
+    let is_this = |entry: &Value| digest_of(entry).as_ref() == Some(digest);
+    if let Some(tag) = tag {
+        for entry in entries.iter_mut().filter(|entry| tag_of(entry) == Some(tag)) {
+            untag(entry);
+        }
+    }
+    if tag.is_none() && entries.iter().any(is_this) {
+        return;
+    }
+    // An entry of this digest without a tag says nothing that the new one does not say.
+    entries.retain(|entry| !is_this(entry) || tag_of(entry).is_some());
+    let mut entry = json!({"mediaType": media_type, "digest": digest.as_str(), "size": size});
+    if let (Some(tag), Some(fields)) = (tag, entry.as_object_mut()) {
+        fields.insert("annotations".into(), json!({ REF_NAME: tag }));
+    }
+    entries.push(entry);
 }
 
 /// Takes the tag off an entry, and the annotations with it when nothing else is in them.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use url::Url;
 
 use crate::auth::Access;
@@ -13,11 +13,21 @@ use crate::client::{Client, Repository, wrong_name};
 use crate::digest::Digest;
 use crate::error::{RegistryError, clean};
 use crate::host::authority;
-use crate::names::{INDEX_MEDIA_TYPE, fallback_tag, is_reference};
+use crate::names::is_reference;
+use crate::retry::{LONGEST, MOST_FAILURES, is_passing, up_to};
 use crate::stats::RequestKind;
+use crate::transport::Tries;
 
-/// Octets of a manifest that is read back to be changed. 4 MiB: registries should take manifests of this size.
-const MAX_MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
+/// A manifest, and the blobs that it needs.
+#[derive(Debug, Clone)]
+pub struct Addition {
+    /// The manifest.
+    pub manifest: Bytes,
+    /// Its media type.
+    pub media_type: String,
+    /// Blobs to be there before it.
+    pub blobs: Vec<(Digest, Bytes)>,
+}
 
 /// What became of a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,55 +131,59 @@ impl Client {
         bytes: Bytes,
     ) -> Result<PushedManifest, RegistryError> {
         let repository = self.repository(registry, repository).await?;
-        self.put_manifest(&repository, reference, media_type, bytes, None).await
+        self.put_manifest(&repository, reference, media_type, bytes, None, Tries::Several).await
     }
 
-    /// Adds a manifest to the list of referrers under its subject's fallback tag, for registries that do not keep such
-    /// lists ([`SubjectReport::NotListed`]). What others have listed stays. Two clients that do this at the same moment
-    /// can lose one entry, unless the registry gives an `ETag` and minds `If-Match`: read back what matters.
+    /// Pushes blobs, then the manifest that names them, under a tag or its digest. Where the registry stumbles over others
+    /// who push at the same moment, all of it again.
     ///
     /// # Errors
-    /// [`RegistryError::Protocol`] when the manifest is not JSON or what lies under the tag is not an index; and
-    /// everything that a request can meet.
-    pub async fn list_referrer(
+    /// Those of [`push_blob`](Self::push_blob) and [`push_manifest`](Self::push_manifest).
+    pub async fn push(
         &self,
         registry: &str,
         repository: &str,
-        subject: &Digest,
-        media_type: &str,
-        manifest: &[u8],
+        reference: &str,
+        addition: &Addition,
     ) -> Result<PushedManifest, RegistryError> {
-        let repository = self.repository(registry, repository).await?;
-        let tag = fallback_tag(subject);
-        let what = format!("manifests/{tag}");
-        let unusable = |reason: &str| RegistryError::Protocol {
-            registry: repository.host.name.clone(),
-            request: format!("GET {what}"),
-            reason: reason.into(),
-        };
-        let manifest_json: Value =
-            serde_json::from_slice(manifest).map_err(|_| unusable("the manifest to list is not JSON"))?;
-        let deadline = self.transport.operation_deadline(0);
-        let answer = self.request(&repository, RequestKind::Push, Method::GET, &what, deadline).await?;
-        let etag = answer.response.headers().get("etag").cloned();
-        let mut index = match answer.status() {
-            200 => {
-                let bytes = answer.read(MAX_MANIFEST_BYTES, &self.transport.stats).await?;
-                serde_json::from_slice(&bytes).map_err(|_| unusable("what lies under the fallback tag is not JSON"))?
+        let mut failures = 0u32;
+        loop {
+            match self.push_all(registry, repository, reference, addition).await {
+                Err(error) if failures < MOST_FAILURES && is_passing(&error) => {
+                    failures = failures.saturating_add(1);
+                    tracing::info!(registry, reference, %error, "trying again");
+                    let most = self.transport.limits().settle().saturating_mul(failures);
+                    sleep(up_to(most.min(LONGEST))).await;
+                }
+                result => return result,
             }
-            404 => json!({"schemaVersion": 2, "mediaType": INDEX_MEDIA_TYPE, "manifests": []}),
-            _ => return Err(answer.into_error(&self.transport.stats).await),
-        };
-        let Some(entries) = index.get_mut("manifests").and_then(Value::as_array_mut) else {
-            return Err(unusable("what lies under the fallback tag is not an index"));
-        };
-        let entry = referrer_descriptor(media_type, manifest, &manifest_json);
-        if !entries.iter().any(|there| there.get("digest") == entry.get("digest")) {
-            entries.push(entry);
         }
-        let bytes = Bytes::from(index.to_string());
-        let condition = etag.map(|etag| (HeaderName::from_static("if-match"), etag));
-        self.put_manifest(&repository, &tag, INDEX_MEDIA_TYPE, bytes, condition).await
+    }
+
+    async fn push_all(
+        &self,
+        registry: &str,
+        repository: &str,
+        reference: &str,
+        addition: &Addition,
+    ) -> Result<PushedManifest, RegistryError> {
+        for (digest, bytes) in &addition.blobs {
+            self.push_blob(registry, repository, digest, bytes.clone()).await?;
+        }
+        let (media_type, manifest) = (&addition.media_type, addition.manifest.clone());
+        self.push_manifest(registry, repository, reference, media_type, manifest).await
+    }
+
+    /// Pushes a manifest with a condition, without trying again.
+    pub(crate) async fn put_once(
+        &self,
+        repository: &Repository<'_>,
+        reference: &str,
+        media_type: &str,
+        bytes: Bytes,
+        condition: Option<(HeaderName, HeaderValue)>,
+    ) -> Result<PushedManifest, RegistryError> {
+        self.put_manifest(repository, reference, media_type, bytes, condition, Tries::One).await
     }
 
     async fn put_manifest(
@@ -179,6 +193,7 @@ impl Client {
         media_type: &str,
         bytes: Bytes,
         condition: Option<(HeaderName, HeaderValue)>,
+        tries: Tries,
     ) -> Result<PushedManifest, RegistryError> {
         if !is_reference(reference) {
             return Err(wrong_name(&repository.host.name, "tag or digest", reference));
@@ -197,6 +212,7 @@ impl Client {
             .map_err(|_| wrong_name(&repository.host.name, "media type", media_type))?;
         call.headers.insert(CONTENT_TYPE, content_type);
         call.headers.extend(condition);
+        call.tries = tries;
         call.body = Some(bytes);
         let answer = self.transport.send(&call).await?;
         if !matches!(answer.status(), 200..=202 | 204) {

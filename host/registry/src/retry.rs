@@ -7,6 +7,12 @@ use std::time::SystemTime;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 use crate::config::Limits;
+use crate::error::RegistryError;
+
+/// Times in a row that a registry may fail while something is published. 4: with the pauses between them, some seconds.
+pub(crate) const MOST_FAILURES: u32 = 4;
+/// The longest pause between two tries to publish.
+pub(crate) const LONGEST: Duration = Duration::from_secs(10);
 
 /// Whether a status says "later" rather than "no".
 pub(crate) fn is_temporary(status: u16) -> bool {
@@ -20,6 +26,27 @@ pub(crate) fn backoff(limits: &Limits, retry: u32) -> Duration {
     // The standard library's only source of randomness; it need not be a good one.
     let random = RandomState::new().hash_one(retry) % base.div_euclid(2).max(1);
     Duration::from_millis(base.saturating_add(random))
+}
+
+/// A time below this one, at random.
+pub(crate) fn up_to(most: Duration) -> Duration {
+    let most = u64::try_from(most.as_micros()).unwrap_or(u64::MAX);
+    Duration::from_micros(RandomState::new().hash_one(most) % most.max(1))
+}
+
+/// Whether publishing the same again may go well a moment later. Beside what is temporary: docker-registry (distribution
+/// 2.8) answers with HTTP 500 when a tag is read while another request writes it, and says that a digest is invalid or a
+/// blob unknown when somebody else pushes the same blob at the same moment. All digests are computed here, and blobs were
+/// pushed before what names them.
+pub(crate) fn is_passing(error: &RegistryError) -> bool {
+    match error {
+        RegistryError::Status { status: 400, detail, .. } => {
+            ["DIGEST_INVALID", "BLOB_UNKNOWN"].iter().any(|code| detail.contains(code))
+        }
+        RegistryError::Status { status, .. } => *status == 500 || is_temporary(*status),
+        RegistryError::Connect { .. } | RegistryError::Broken { .. } | RegistryError::NoHeaders { .. } => true,
+        _ => false,
+    }
 }
 
 /// What `Retry-After` says, as seconds or as a date, seen from `now`.

@@ -53,6 +53,16 @@ pub(crate) struct Call<'a> {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Option<Bytes>,
     pub(crate) deadline: Instant,
+    pub(crate) tries: Tries,
+}
+
+/// Whether a request is sent again where that may help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tries {
+    /// As often as the limits say.
+    Several,
+    /// Once: it must not arrive later than it was meant to.
+    One,
 }
 
 impl Call<'_> {
@@ -179,7 +189,7 @@ impl Transport {
                 }
                 _ => return result,
             };
-            if retry >= self.limits().retries || !before(call.deadline, pause) {
+            if call.tries == Tries::One || retry >= self.limits().retries || !before(call.deadline, pause) {
                 return result;
             }
             // The slot is free for others while this request waits.

@@ -1,6 +1,7 @@
 //! Everything that a start would do short of listening, with all problems at once: `serve --check`.
 
 use bulla_engine::Engine;
+use bulla_records::{Store, StoreError};
 use bulla_registry::Sources;
 
 use crate::config::Config;
@@ -22,6 +23,13 @@ impl Config {
         if self.engine.cache_dir.is_some() {
             let warnings = &engine.started().warnings;
             problems.extend(warnings.iter().map(|warning| format!("engine.cacheDir: {warning}")));
+        }
+        if let Some(records) = &self.records {
+            match Store::open(&records.folder, records.options()) {
+                // By the services that run with this configuration now, mostly.
+                Ok(_) | Err(StoreError::Locked { .. }) => {}
+                Err(problem) => problems.push(format!("records.folder: {problem}")),
+            }
         }
         if let Err(problem) = Sources::new(&self.registry) {
             problems.push(format!("registry.{problem}"));

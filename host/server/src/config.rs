@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bulla_records::Durability;
+use bulla_records::limits::DEFAULT_STORE_BYTES;
 use bulla_registry::RegistryConfig;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,9 @@ pub struct Config {
     pub registry: RegistryConfig,
     /// The sandboxes.
     pub engine: EngineConfig,
+    /// Records of decisions. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub records: Option<RecordsConfig>,
     /// The admission webhook. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<WebhookConfig>,
@@ -45,6 +50,22 @@ pub struct EngineConfig {
     /// The folder for compiled code. Default: `$XDG_CACHE_HOME/bulla` or `~/.cache/bulla`; without either, memory only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_dir: Option<PathBuf>,
+}
+
+/// Records of decisions: one for each that the webhook and the proxy act upon (docs/records.md).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RecordsConfig {
+    /// The folder, its owner's only; one process writes there. Default: `bulla-records`.
+    pub folder: PathBuf,
+    /// When a record is on disk. Default: `batched`, within a second.
+    pub durability: Durability,
+    /// Whether an image is unknown when its decision cannot be recorded. Default: `false`.
+    pub required: bool,
+    /// Octets of records and of what they rest on, at least 16 MiB; the oldest go first. Default: 1 GiB.
+    pub bytes: u64,
+    /// Days after which records go, 1 to 3650. Default: 90.
+    pub days: u64,
 }
 
 /// The admission webhook: `POST /v1/admit` pins Pods to digests, `POST /v1/validate` never changes anything.
@@ -136,6 +157,7 @@ impl Default for Config {
             state_dir: PathBuf::from("bulla-state"),
             registry: RegistryConfig::default(),
             engine: EngineConfig::default(),
+            records: None,
             webhook: None,
             proxy: None,
             http: None,
@@ -146,6 +168,18 @@ impl Default for Config {
 impl Default for EngineConfig {
     fn default() -> Self {
         Self { instances: 64, cache_dir: None }
+    }
+}
+
+impl Default for RecordsConfig {
+    fn default() -> Self {
+        Self {
+            folder: PathBuf::from("bulla-records"),
+            durability: Durability::Batched,
+            required: false,
+            bytes: DEFAULT_STORE_BYTES,
+            days: 90,
+        }
     }
 }
 
@@ -188,6 +222,14 @@ impl Config {
     /// Time between two looks at policies and certificates.
     pub fn reload(&self) -> Duration {
         Duration::from_secs(self.reload_seconds)
+    }
+}
+
+impl RecordsConfig {
+    /// The options that the store is opened with.
+    pub fn options(&self) -> bulla_records::Options {
+        let age = Duration::from_secs(self.days.saturating_mul(24 * 3600));
+        bulla_records::Options { durability: self.durability, bytes: self.bytes, age }
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bulla_core::yaml::{Document, YamlError};
+use bulla_records::limits::MIN_STORE_BYTES;
 
 use crate::config::{Config, Tls};
 
@@ -89,6 +90,10 @@ impl Config {
         let mut problems = Problems(Vec::new());
         problems.range("engine.instances", self.engine.instances as u64, 1, 4096);
         problems.range("reloadSeconds", self.reload_seconds, 1, 86_400);
+        if let Some(records) = &self.records {
+            problems.range("records.bytes", records.bytes, MIN_STORE_BYTES, u64::MAX);
+            problems.range("records.days", records.days, 1, 3650);
+        }
         if let Some(webhook) = &self.webhook {
             problems.range("webhook.deadlineMilliseconds", webhook.deadline_milliseconds, 500, 30_000);
             problems.range("webhook.parallelImages", webhook.parallel_images as u64, 1, 256);
@@ -123,6 +128,7 @@ impl Config {
         let join = |path: &mut PathBuf| *path = folder.join(&*path);
         self.policies.iter_mut().for_each(join);
         join(&mut self.state_dir);
+        self.records.iter_mut().for_each(|records| join(&mut records.folder));
         self.engine.cache_dir.iter_mut().for_each(join);
         self.registry.layouts.values_mut().for_each(join);
         self.registry.credential_files.iter_mut().flatten().for_each(join);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use bulla_registry::HostConfig;
 use serde_json::Value;
 
-use crate::config::{Config, HttpConfig, ProxyConfig, REFERENCE, Tls, WebhookConfig};
+use crate::config::{Config, HttpConfig, ProxyConfig, REFERENCE, RecordsConfig, Tls, WebhookConfig};
 
 fn read(text: &str) -> Result<Config, String> {
     Config::read(text, Path::new("")).map_err(|error| error.to_string())
@@ -15,6 +15,7 @@ fn read(text: &str) -> Result<Config, String> {
 fn the_reference_is_the_defaults() {
     let tls = Tls { self_signed: true, ..Tls::default() };
     let want = Config {
+        records: Some(RecordsConfig::default()),
         webhook: Some(WebhookConfig { tls, ..WebhookConfig::default() }),
         proxy: Some(ProxyConfig { upstream: "registry.example".to_owned(), ..ProxyConfig::default() }),
         http: Some(HttpConfig::default()),
@@ -40,6 +41,7 @@ fn the_reference_names_every_key() {
     let file = || Some(PathBuf::from("file"));
     let tls = Tls { cert_file: file(), key_file: file(), ..Tls::default() };
     let mut config = Config {
+        records: Some(RecordsConfig::default()),
         webhook: Some(WebhookConfig { tls: tls.clone(), ..WebhookConfig::default() }),
         proxy: Some(ProxyConfig { tls: Some(tls), ..ProxyConfig::default() }),
         http: Some(HttpConfig::default()),
@@ -69,6 +71,9 @@ fn problems_stand_at_their_place() {
         ("proxy:\n  listen: 127.0.0.1:0\n", "proxy.upstream: \"\" is not a registry"),
         ("proxy:\n  upstream: docker.io/library\n", "2:3: proxy.upstream: \"docker.io/library\""),
         ("webhook: {unknown: allow, tls: {selfSigned: true}}\n", "unknown variant `allow`"),
+        ("records: {bytes: 1}\n", "records.bytes: 1 is not within 16777216 to"),
+        ("records: {days: 0}\n", "records.days: 0 is not within"),
+        ("records: {durability: never}\n", "unknown variant `never`"),
         ("reloadSeconds: 0\n", "1:1: reloadSeconds: 0 is not within"),
         ("reloadSeconds: 1\n---\nreloadSeconds: 2\n", "one document is expected"),
     ] {
@@ -81,11 +86,12 @@ fn problems_stand_at_their_place() {
 
 #[test]
 fn paths_are_relative_to_the_file() {
-    let text = "policies: [p, /q]\nregistry: {layouts: {r.example/a: l}, credentialFiles: [c]}\n\
+    let text = "policies: [p, /q]\nrecords: {folder: r}\nregistry: {layouts: {r.example/a: l}, credentialFiles: [c]}\n\
                 webhook: {tls: {certFile: t.crt, keyFile: t.key}}\n";
     let config = Config::read(text, Path::new("/etc/bulla")).expect("valid");
     assert_eq!(config.policies, [Path::new("/etc/bulla/p"), Path::new("/q")]);
     assert_eq!(config.state_dir, Path::new("/etc/bulla/bulla-state"));
+    assert_eq!(config.records.map(|records| records.folder), Some("/etc/bulla/r".into()));
     assert_eq!(config.registry.layouts["r.example/a"], Path::new("/etc/bulla/l"));
     assert_eq!(config.registry.credential_files, Some(vec!["/etc/bulla/c".into()]));
     assert_eq!(config.webhook.and_then(|webhook| webhook.tls.key_file), Some("/etc/bulla/t.key".into()));

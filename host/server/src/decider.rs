@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bulla_engine::{Engine, decide};
+use bulla_records::{Action, Digest, Made};
 use bulla_registry::Sources;
 use serde_json::{Value, json};
-use tracing::info;
+use tracing::{error, info};
 
 use crate::clock;
 use crate::metrics::{Metrics, Surface};
 use crate::policies::Loaded;
+use crate::recorder::{Basis, Recorded, Recorder};
 
 /// Decides about images. Everything it says comes from the module; it says *unknown* itself when there is no verdict.
 #[derive(Debug)]
@@ -20,6 +22,7 @@ pub struct Decider {
     sources: Sources,
     loaded: ArcSwap<Loaded>,
     metrics: Arc<Metrics>,
+    recorder: Option<Recorder>,
 }
 
 /// A verdict, and what it took.
@@ -37,6 +40,10 @@ pub struct Decided {
     pub took: Duration,
     /// The policy generation that it rests on.
     pub generation: Arc<str>,
+    /// The id of its record, once there is one.
+    pub record: Option<Digest>,
+    /// What was asked and with what; `None` where nobody waited for the end of it.
+    pub(crate) basis: Option<Basis>,
 }
 
 /// What a verdict says, in the words of the module.
@@ -72,6 +79,15 @@ pub(crate) struct Asked<'a> {
     pub(crate) dry_run: bool,
 }
 
+/// What the module is asked: this, and nothing else of the object that the image was named in.
+fn question(image: &str, namespace: Option<&str>) -> Value {
+    let mut question = json!({"image": image, "now": clock::now()});
+    if let (Some(namespace), Some(fields)) = (namespace, question.as_object_mut()) {
+        fields.insert("namespace".to_owned(), namespace.into());
+    }
+    question
+}
+
 /// The first 12 digits: enough to tell two apart in a log.
 fn prefix(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
@@ -81,7 +97,13 @@ impl Decider {
     /// Decides with these policies, until [`replace`](Self::replace) gives others.
     pub fn new(engine: Engine, sources: Sources, loaded: Loaded) -> Self {
         let metrics = Arc::new(Metrics::new());
-        Self { engine, sources, loaded: ArcSwap::from_pointee(loaded), metrics }
+        Self { engine, sources, loaded: ArcSwap::from_pointee(loaded), metrics, recorder: None }
+    }
+
+    /// Records decisions from now on.
+    #[must_use]
+    pub fn recording(self, recorder: Recorder) -> Self {
+        Self { recorder: Some(recorder), ..self }
     }
 
     /// Decides about one image. Always answers, at the latest shortly after `deadline`; a sandbox that failed, a limit or
@@ -89,14 +111,14 @@ impl Decider {
     pub async fn decide(&self, image: &str, namespace: Option<&str>, deadline: Instant) -> Decided {
         let begun = Instant::now();
         let loaded = self.loaded();
-        let mut question = json!({"image": image, "now": clock::now()});
-        if let (Some(namespace), Some(fields)) = (namespace, question.as_object_mut()) {
-            fields.insert("namespace".to_owned(), namespace.into());
-        }
+        let question = question(image, namespace);
         let decision = decide(&self.engine, loaded.documents(), &question, &self.sources, deadline).await;
         let generation = loaded.generation().clone();
+        let basis = |evidence| Some(Basis { question, loaded, evidence });
         match decision {
             Ok(decision) => Decided {
+                basis: basis(decision.evidence),
+                record: None,
                 verdict: decision.verdict,
                 bytes: decision.verdict_bytes,
                 rounds: decision.rounds,
@@ -104,12 +126,55 @@ impl Decider {
                 took: begun.elapsed(),
                 generation,
             },
-            Err(error) => Decided::unknown(image, &error.to_string(), begun.elapsed(), generation),
+            Err(error) => Decided {
+                basis: basis(Vec::new()),
+                ..Decided::unknown(image, &error.to_string(), begun.elapsed(), generation)
+            },
         }
     }
 
+    /// Records a decision, where records are kept and it is no dry run; counts it and logs it. Gives the decision that
+    /// counts: an unknown one where a record is required and there is none.
+    pub(crate) async fn conclude(
+        &self,
+        asked: &Asked<'_>,
+        mut decided: Decided,
+        action: Action,
+        deadline: Instant,
+    ) -> Decided {
+        if let Some(recorder) = self.recorder.as_ref().filter(|_| !asked.dry_run) {
+            let object = Some(asked.object).filter(|object| !object.is_empty()).map(str::to_owned);
+            let made = Made { surface: asked.surface.recorded(), action, object };
+            if decided.basis.is_none() {
+                let namespace = Some(asked.namespace).filter(|namespace| !namespace.is_empty());
+                let question = question(asked.image, namespace);
+                decided.basis = Some(Basis { question, loaded: self.loaded(), evidence: Vec::new() });
+            }
+            if let Err(problem) = self.record(&mut decided, made, deadline).await {
+                error!(image = asked.image, problem, "a decision was not recorded");
+                if recorder.is_required() {
+                    let reason = "this decision could not be recorded, and the configuration requires that it is";
+                    decided = Decided::unknown(asked.image, reason, decided.took, decided.generation);
+                }
+            }
+        }
+        self.note(asked, &decided);
+        decided
+    }
+
+    /// Records a decision of this decider, and gives the record's id to it. Nothing happens where no records are kept.
+    ///
+    /// # Errors
+    /// A sentence: why there is no record.
+    pub async fn record(&self, decided: &mut Decided, made: Made, deadline: Instant) -> Result<(), String> {
+        let (Some(recorder), Some(basis)) = (&self.recorder, decided.basis.take()) else { return Ok(()) };
+        let recorded = Recorded { basis, verdict: decided.verdict.clone(), bytes: decided.bytes.clone(), made };
+        decided.record = Some(recorder.write(recorded, deadline).await?);
+        Ok(())
+    }
+
     /// Counts a decision and logs it: one line, the same fields wherever it was asked.
-    pub(crate) fn note(&self, asked: &Asked<'_>, decided: &Decided) {
+    fn note(&self, asked: &Asked<'_>, decided: &Decided) {
         self.metrics.decided(asked.surface, decided);
         info!(
             target: "bulla::decision",
@@ -126,6 +191,7 @@ impl Decider {
             namespace = asked.namespace,
             object = asked.object,
             dry_run = asked.dry_run,
+            record = decided.record.map(|id| id.to_string()),
             "decided",
         );
     }
@@ -150,6 +216,11 @@ impl Decider {
         &self.sources
     }
 
+    /// What records decisions, if anything does.
+    pub fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_ref()
+    }
+
     /// What is counted.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
@@ -171,7 +242,7 @@ impl Decided {
             "warnings": [],
             "otherForms": [],
         });
-        Self { verdict, bytes: Vec::new(), rounds: 0, needs: 0, took, generation }
+        Self { verdict, bytes: Vec::new(), rounds: 0, needs: 0, took, generation, record: None, basis: None }
     }
 
     /// The outcome. A word that this host does not know is unknown, never an accept.

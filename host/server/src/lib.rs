@@ -9,6 +9,7 @@
 //! | `config.rs`, `config_read.rs`, `check.rs` | the configuration file, and `serve --check` |
 //! | `policies.rs`, `reload.rs` | policy files, and their change while the services run |
 //! | `decider.rs`, `clock.rs` | from an image to a verdict |
+//! | `recorder.rs` | its record |
 //! | `admission.rs`, `review.rs` | the webhook: HTTP, and one review from question to response |
 //! | `proxy/` | the registry that serves only what was accepted |
 //! | `http.rs`, `metrics.rs` | page, health, metrics |
@@ -27,6 +28,7 @@ mod listener;
 mod metrics;
 mod policies;
 mod proxy;
+mod recorder;
 mod reload;
 mod review;
 mod self_signed;
@@ -34,9 +36,12 @@ mod server;
 mod tls;
 
 pub use clock::now;
-pub use config::{Config, EngineConfig, HttpConfig, ProxyConfig, REFERENCE, Tls, WebhookConfig, WhenUnknown};
+pub use config::{
+    Config, EngineConfig, HttpConfig, ProxyConfig, REFERENCE, RecordsConfig, Tls, WebhookConfig, WhenUnknown,
+};
 pub use config_read::ConfigError;
 pub use decider::{Decided, Decider, Outcome};
 pub use metrics::{Metrics, Surface};
 pub use policies::{Loaded, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES, PolicyError, PolicyFiles};
+pub use recorder::Recorder;
 pub use server::{Running, start};

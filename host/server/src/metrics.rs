@@ -33,6 +33,14 @@ impl Surface {
             Self::Proxy => "proxy",
         }
     }
+
+    /// The same in a record.
+    pub(crate) const fn recorded(self) -> bulla_records::Surface {
+        match self {
+            Self::Webhook => bulla_records::Surface::Webhook,
+            Self::Proxy => bulla_records::Surface::Proxy,
+        }
+    }
 }
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
@@ -104,6 +112,7 @@ impl Metrics {
         registry.register("pulls", "Answers of the proxy by what was asked for and result", self.pulls.clone());
         self.state(&mut registry, decider);
         sources(&mut registry, decider);
+        records(&mut registry, decider);
         let mut page = String::new();
         text::encode(&mut page, &registry)?;
         Ok(page)
@@ -153,4 +162,16 @@ fn sources(registry: &mut Registry, decider: &Decider) {
         "Requests to registries that were repeated",
         ConstCounter::new(stats.retries),
     );
+}
+
+fn records(registry: &mut Registry, decider: &Decider) {
+    let Some(recorder) = decider.recorder() else { return };
+    let stats = recorder.store().stats();
+    registry.register("records", "Records of decisions written", ConstCounter::new(stats.records));
+    let octets = ConstCounter::new(stats.octets);
+    registry.register_with_unit("records_written", "Records written, and what they brought", Unit::Bytes, octets);
+    let failures = ConstCounter::new(stats.failures);
+    registry.register("records_failures", "Records that were not written, flushes that failed", failures);
+    let size = ConstGauge::new(i64::try_from(stats.size).unwrap_or(i64::MAX));
+    registry.register_with_unit("records_kept", "All records after the last collection", Unit::Bytes, size);
 }

@@ -3,11 +3,12 @@
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bulla_engine::abi::Operation;
 use bulla_engine::{Documents, Engine, SandboxError};
+use bulla_records::{NotCanonical, Policies};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -37,6 +38,7 @@ pub struct Loaded {
     generation: Arc<str>,
     policies: Value,
     at: i64,
+    recorded: Arc<OnceLock<Result<Policies, NotCanonical>>>,
 }
 
 /// Why policies cannot be used.
@@ -128,7 +130,7 @@ impl PolicyFiles {
             other => PolicyError::Sandbox(other),
         })?;
         let documents = Documents::new(self.files).map_err(PolicyError::Sandbox)?;
-        Ok(Loaded { documents, generation: self.generation, policies, at: clock::now() })
+        Ok(Loaded { documents, generation: self.generation, policies, at: clock::now(), recorded: Arc::default() })
     }
 }
 
@@ -144,6 +146,15 @@ impl Loaded {
     /// The documents, as decisions take them.
     pub fn documents(&self) -> &Documents {
         &self.documents
+    }
+
+    /// The documents, as records name them; made when the first record needs them.
+    ///
+    /// # Errors
+    /// [`NotCanonical`], which file names cannot cause.
+    pub(crate) fn recorded(&self) -> Result<&Policies, &NotCanonical> {
+        let contents = || self.documents.contents().map(|(name, bytes)| (name, Bytes::copy_from_slice(bytes)));
+        self.recorded.get_or_init(|| Policies::new(contents())).as_ref()
     }
 
     /// SHA-256 over names and contents, 64 hexadecimal digits.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bulla_engine::SandboxError;
 use bulla_engine::abi::Operation;
+use bulla_records::Action;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use serde::Deserialize;
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use tracing::error;
 
 use crate::config::WhenUnknown;
-use crate::decider::{Asked, Decided, Decider};
+use crate::decider::{Asked, Decided, Decider, Outcome};
 use crate::metrics::Surface;
 
 /// Wall time kept for making the response, at most; an eighth of what there is when that is less.
@@ -72,7 +73,8 @@ pub(crate) async fn review(decider: &Arc<Decider>, body: Bytes, rules: Rules, de
     let remaining = left(deadline);
     let reserve = RESERVE.min(remaining / 8);
     let settle_by = deadline.checked_sub(reserve).unwrap_or(deadline);
-    let decisions: Vec<_> = found.images.iter().map(|image| decide(decider, &found, &image.image, settle_by)).collect();
+    let decisions: Vec<_> =
+        found.images.iter().map(|image| decide(decider, &found, &image.image, rules, settle_by)).collect();
     let decisions = futures_util::stream::iter(decisions).buffer_unordered(rules.parallel_images.max(1));
     let verdicts: Vec<Value> = decisions.collect().await;
 
@@ -92,7 +94,7 @@ pub(crate) async fn review(decider: &Arc<Decider>, body: Bytes, rules: Rules, de
     }
 }
 
-async fn decide(decider: &Decider, review: &Extracted, image: &str, deadline: Instant) -> Value {
+async fn decide(decider: &Decider, review: &Extracted, image: &str, rules: Rules, deadline: Instant) -> Value {
     let begun = Instant::now();
     let namespace = Some(review.namespace.as_str()).filter(|namespace| !namespace.is_empty());
     let latest = deadline.checked_add(GRACE).unwrap_or(deadline);
@@ -109,8 +111,23 @@ async fn decide(decider: &Decider, review: &Extracted, image: &str, deadline: In
         object: &review.target,
         dry_run: review.dry_run,
     };
-    decider.note(&asked, &decided);
-    projection(image, &decided)
+    let action = action(&decided, rules.unknown);
+    projection(image, &decider.conclude(&asked, decided, action, deadline).await)
+}
+
+/// What the module makes of a verdict in its response, for the record.
+fn action(decided: &Decided, unknown: WhenUnknown) -> Action {
+    match (decided.outcome(), unknown) {
+        (Outcome::Accept, _) => Action::Allowed,
+        (Outcome::Reject | Outcome::Unknown, _) if !is_enforced(decided) => Action::Warned,
+        (Outcome::Unknown, WhenUnknown::WarnUnsafe) => Action::Warned,
+        (Outcome::Reject | Outcome::Unknown, _) => Action::Denied,
+    }
+}
+
+/// Where no policy enforces, the module says so; silence enforces.
+fn is_enforced(decided: &Decided) -> bool {
+    decided.verdict.get("enforced").and_then(Value::as_bool).unwrap_or(true)
 }
 
 /// What a response is made from. The image is the name that the module itself gave it, so that the two find each other.
@@ -121,9 +138,9 @@ fn projection(image: &str, decided: &Decided) -> Value {
         "digest": decided.digest(),
         "pinned": decided.pinned(),
         "summary": decided.summary(),
-        // Where no policy enforces, the module says so; silence enforces.
-        "enforced": decided.verdict.get("enforced").and_then(Value::as_bool).unwrap_or(true),
+        "enforced": is_enforced(decided),
         "warnings": decided.warnings(),
+        "record": decided.record,
     })
 }
 

@@ -18,6 +18,7 @@ use crate::config::{Config, Tls};
 use crate::decider::Decider;
 use crate::listener::Listener;
 use crate::policies::Loaded;
+use crate::recorder::Recorder;
 use crate::reload::{Look, Reloader};
 use crate::tls::Certificate;
 use crate::{admission, http, proxy};
@@ -58,7 +59,13 @@ pub async fn start(config: Config, engine: Engine) -> anyhow::Result<Running> {
         warn!("no policies: every image is rejected");
     }
     info!(policies = %loaded.generation(), count = loaded.count(), "policies are in force");
-    let decider = Arc::new(Decider::new(engine, sources, loaded));
+    let recorder = config.records.as_ref().map(|records| Recorder::configured(records, &engine)).transpose();
+    let recorder = recorder.map_err(|problem| anyhow!("records.folder: {problem}"))?;
+    let mut decider = Decider::new(engine, sources, loaded);
+    if let Some(recorder) = recorder {
+        decider = decider.recording(recorder);
+    }
+    let decider = Arc::new(decider);
 
     let mut certificates = Vec::new();
     let mut certificate = |listener, tls: Option<&Tls>| -> anyhow::Result<Option<RustlsConfig>> {

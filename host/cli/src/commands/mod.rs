@@ -1,11 +1,16 @@
 //! The commands, one file each.
 
+mod attest;
 mod completions;
 mod demo;
+mod inspect;
 mod internal_compile;
 mod key;
 mod module;
 mod policy;
+mod publishing;
+mod record;
+mod replay;
 mod serve;
 mod sign;
 mod verify;
@@ -20,12 +25,17 @@ use crate::output::Exit;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Verify(verify::Arguments),
+    Inspect(inspect::Arguments),
     Sign(sign::Arguments),
+    Attest(attest::Arguments),
     #[command(subcommand)]
     Key(key::Command),
     #[command(subcommand)]
     Policy(policy::Command),
     Serve(serve::Arguments),
+    Replay(replay::Arguments),
+    #[command(subcommand)]
+    Record(record::Command),
     Demo(demo::Arguments),
     Module(module::Arguments),
     Completions(completions::Arguments),
@@ -40,10 +50,14 @@ pub(crate) enum Command {
 pub(crate) fn run(global: &Global, command: Command) -> Result<Exit> {
     match command {
         Command::Verify(arguments) => verify::run(global, &arguments),
+        Command::Inspect(arguments) => inspect::run(global, &arguments),
         Command::Sign(arguments) => sign::run(global, &arguments),
+        Command::Attest(arguments) => attest::run(global, &arguments),
         Command::Key(command) => key::run(global, &command),
         Command::Policy(command) => policy::run(global, &command),
         Command::Serve(arguments) => serve::run(global, &arguments),
+        Command::Replay(arguments) => replay::run(global, &arguments),
+        Command::Record(command) => record::run(global, &command),
         Command::Demo(arguments) => demo::run(global, &arguments),
         Command::Module(arguments) => module::run(global, &arguments),
         Command::Completions(arguments) => Ok(completions::run(&arguments)),

@@ -5,8 +5,9 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-use bulla_server::{Decided, Decider};
+use anyhow::{Result, anyhow, bail};
+use bulla_records::{Action, Made, Options, Surface};
+use bulla_server::{Decided, Decider, Outcome, Recorder};
 use clap::Args;
 use futures_util::StreamExt as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -14,15 +15,21 @@ use serde_json::Value;
 
 use crate::options::Global;
 use crate::output::{self, Exit};
-use crate::policies::{self, Identity};
+use crate::policies::{self, Conditions, Form, Identity};
 use crate::sources::{SourceOptions, pair};
 use crate::{start, verdict};
+
+/// Wall time to write one record: a flush to a busy disk.
+const RECORD_BUDGET: Duration = Duration::from_secs(10);
 
 const EXAMPLES: &str = "\
 Examples:
   bulla verify registry.example/app:1.4 --key release.pub
   bulla verify registry.example/app:1.4 --key release.pub --annotation stage=tested --identity exact
   bulla verify registry.example/app:1.4 registry.example/db:9 --policy policies/ --output json
+  bulla verify registry.example/app:1.4 --key release.pub --form bundle --leaves
+  bulla verify registry.example/app:1.4 --key ci.pub --attestation slsaprovenance1 \
+      --predicate /buildDefinition/buildType=https://actions.github.io/buildtypes/workflow/v1
   bulla verify registry.example/app:1.4 --key release.pub --layout registry.example/app=./layout
 
 Exit codes: 0 all accepted; 1 any rejected; 2 any unknown, or nothing could be decided.";
@@ -46,11 +53,51 @@ pub(crate) struct Arguments {
     /// With --key: an annotation that must have been signed with exactly this value
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair, conflicts_with = "policy")]
     annotation: Vec<(String, String)>,
+    /// With --key: the forms that count, in the order in which they are looked for; all of them unless given
+    #[arg(long, value_enum, value_name = "FORM", conflicts_with = "policy")]
+    form: Vec<Form>,
+    /// With --key: an attestation of this type is asked for in place of a signature: a predicate type, or one of cosign's
+    /// short names (slsaprovenance1, spdxjson, cyclonedx, vuln, openvex, custom, ...)
+    #[arg(long = "attestation", value_name = "TYPE", conflicts_with = "policy")]
+    attestation: Option<String>,
+    /// With --attestation: what must stand in its predicate, by JSON pointer; the value is JSON, or else text
+    #[arg(long, value_name = "POINTER=VALUE", value_parser = pair, requires = "attestation")]
+    predicate: Vec<(String, String)>,
+    /// With --key: where signatures lie when they do not lie beside the image
+    #[arg(long, value_name = "REPOSITORY", conflicts_with = "policy")]
+    signature_repository: Option<String>,
+    /// With --key: accept an index also when every manifest that it lists is signed
+    #[arg(long, conflicts_with = "policy")]
+    leaves: bool,
     /// Seconds for each image; what is not known by then is unknown
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     deadline: u64,
+    /// Folder in which each decision is recorded, for `bulla replay`; made where it is missing
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
     #[command(flatten)]
     sources: SourceOptions,
+}
+
+impl Arguments {
+    fn conditions(&self) -> Result<Conditions> {
+        let mut predicate = BTreeMap::new();
+        for (pointer, value) in &self.predicate {
+            let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.clone()));
+            if predicate.insert(pointer.clone(), value).is_some() {
+                bail!("--predicate {pointer} is given twice");
+            }
+        }
+        Ok(Conditions {
+            identity: Some(self.identity),
+            annotations: self.annotation.iter().cloned().collect(),
+            forms: self.form.clone(),
+            signature_repository: self.signature_repository.clone(),
+            attestation: self.attestation.clone(),
+            predicate,
+            leaves: self.leaves,
+        })
+    }
 }
 
 /// Decides about all images and prints the verdicts in the order in which the images were given.
@@ -61,21 +108,48 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<Exit> {
     let engine = start::engine(global)?;
     start::runtime()?.block_on(async {
         let files = if arguments.policy.is_empty() {
-            let annotations: BTreeMap<_, _> = arguments.annotation.iter().cloned().collect();
-            policies::from_keys(&engine, &arguments.key, arguments.identity, &annotations).await?
+            policies::from_keys(&engine, &arguments.key, &arguments.conditions()?).await?
         } else {
             policies::read(&arguments.policy)?
         };
         let loaded = files.validate(&engine).await?;
-        let decider = Decider::new(engine.clone(), arguments.sources.open()?, loaded);
-        let decisions = decide_all(&decider, &arguments.images, Duration::from_secs(arguments.deadline)).await;
+        let mut decider = Decider::new(engine.clone(), arguments.sources.open()?, loaded);
+        if let Some(folder) = &arguments.record {
+            decider = decider.recording(Recorder::open(folder, Options::unlimited(), &engine)?);
+        }
+        let mut decisions = decide_all(&decider, &arguments.images, Duration::from_secs(arguments.deadline)).await;
+        for decided in &mut decisions {
+            record(&decider, decided).await?;
+        }
         output::either(
             global.output,
-            || decisions.iter().map(verdict::text).collect::<Vec<_>>().join("\n"),
-            || Value::Array(decisions.iter().map(|decided| decided.verdict.clone()).collect()),
+            || decisions.iter().map(text).collect::<Vec<_>>().join("\n"),
+            || Value::Array(decisions.iter().map(for_programs).collect()),
         );
         Ok(verdict::exit(&decisions))
     })
+}
+
+/// Records a decision, where that was asked for.
+async fn record(decider: &Decider, decided: &mut Decided) -> Result<()> {
+    // What a command does with a verdict is its exit code.
+    let action = if decided.outcome() == Outcome::Accept { Action::Allowed } else { Action::Denied };
+    let made = Made { surface: Surface::CommandLine, action, object: None };
+    let recorded = decider.record(decided, made, Instant::now() + RECORD_BUDGET).await;
+    recorded.map_err(|problem| anyhow!("--record: {problem}"))
+}
+
+fn text(decided: &Decided) -> String {
+    let record = decided.record.map(|id| format!("  record {id}\n")).unwrap_or_default();
+    verdict::text(decided) + &record
+}
+
+fn for_programs(decided: &Decided) -> Value {
+    let mut shown = decided.verdict.clone();
+    if let (Some(id), Some(fields)) = (decided.record, shown.as_object_mut()) {
+        fields.insert("record".to_owned(), id.to_string().into());
+    }
+    shown
 }
 
 /// As many at once as there are sandboxes; each has its own deadline from when its turn comes.

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::{IMAGES, REGISTRY, REPOSITORY, images};
+use crate::plan::Claim;
+use crate::policies::Form;
 use crate::signer::Signer;
 use crate::signing::Signing;
 use crate::{ask, files, sources};
@@ -120,11 +122,11 @@ impl Folder {
         let mut config = RegistryConfig { credential_files: Some(Vec::new()), ..RegistryConfig::default() };
         config.layouts.insert(format!("{REGISTRY}/{REPOSITORY}"), self.layout());
         let sources = Sources::new(&sources::uncached(config))?;
-        let annotations = BTreeMap::new();
+        let claim = Claim::signature(Form::Legacy);
         for image in &IMAGES {
             let Some(signer) = image.signed_by.and_then(|name| signers.get(name)) else { continue };
-            let signing = Signing::new(engine, sources.clone(), signer, &annotations).await?;
-            for prepared in signing.prepare_all(&[image.name()]).await? {
+            let signing = Signing::new(engine, sources.clone(), signer, &claim).await?;
+            for prepared in signing.prepare_all(&[image.name()], false).await? {
                 signing.publish(&prepared).await?;
             }
         }

@@ -2,9 +2,12 @@
 
 mod common;
 mod demo;
+mod forms;
+mod inspect;
 mod keys;
 mod policies;
 mod program;
+mod records;
 mod registry;
 mod serve;
 mod sign_verify;

@@ -34,7 +34,9 @@ fn every_command_explains_itself() {
     assert!(place.done(&["--help"]).contains("Exit codes:"));
     for command in [
         &["verify"][..],
+        &["inspect"],
         &["sign"],
+        &["attest"],
         &["key", "generate"],
         &["key", "show"],
         &["key", "import"],

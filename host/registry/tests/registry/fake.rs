@@ -122,6 +122,7 @@ pub(crate) fn config(hosts: &str) -> RegistryConfig {
         progress_milliseconds: 200,
         operation_milliseconds: 5000,
         backoff_milliseconds: 2,
+        settle_milliseconds: 4,
         ..Limits::default()
     };
     config

@@ -108,6 +108,19 @@ fn writers_at_the_same_time_lose_nothing() {
     assert_eq!(layout.tags().unwrap().len(), 20);
 }
 
+#[test]
+fn a_tag_is_replaced_only_if_it_is_what_was_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = Layout::create(folder.path()).unwrap();
+    let other = Digest::sha256(b"other");
+    assert!(!layout.replace_manifest(b"1", MANIFEST, "t", Some(&other)).unwrap(), "there is nothing yet");
+    assert!(layout.replace_manifest(b"1", MANIFEST, "t", None).unwrap());
+    assert!(!layout.replace_manifest(b"2", MANIFEST, "t", None).unwrap(), "somebody was there first");
+    assert!(layout.replace_manifest(b"2", MANIFEST, "t", Some(&Digest::sha256(b"1"))).unwrap());
+    assert_eq!(layout.resolve("t").unwrap(), Some(Digest::sha256(b"2")));
+    assert!(matches!(layout.replace_manifest(b"2", MANIFEST, "../t", None), Err(LayoutError::Invalid { .. })));
+}
+
 #[tokio::test]
 async fn referrers_are_those_whose_subject_is_the_digest() {
     let folder = tempfile::tempdir().unwrap();

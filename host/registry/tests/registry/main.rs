@@ -12,4 +12,5 @@ mod push;
 mod redirects;
 mod referrers;
 mod sources;
+mod tag;
 mod tls;

@@ -177,6 +177,12 @@ async fn a_list_of_referrers_is_kept_under_the_fallback_tag() {
     };
     assert_eq!(index["manifests"], json!([entry(1), entry(2)]));
     let tag = format!("/v2/org/app/manifests/{}", subject.as_str().replace(':', "-"));
-    assert_eq!(fake.lines()[..2], [format!("GET {tag}"), format!("PUT {tag}")]);
-    assert_eq!(fake.seen()[3].header("if-match"), Some("\"e1\""));
+    let (get, put) = (format!("GET {tag}"), format!("PUT {tag}"));
+    assert_eq!(fake.lines()[..4], [get.clone(), get.clone(), put, get]);
+    assert_eq!(fake.seen()[6].header("if-match"), Some("\"e1\""));
+    assert_eq!(
+        fake.lines().iter().filter(|line| line.starts_with("PUT")).count(),
+        2,
+        "what is listed is not written again"
+    );
 }

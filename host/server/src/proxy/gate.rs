@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bulla_records::Action;
 use bulla_registry::Digest;
 use moka::future::Cache;
 use tracing::warn;
@@ -85,8 +86,17 @@ impl Proxy {
         };
         let decided = self.decider.decide(image, None, deadline).await;
         let asked = Asked { surface: Surface::Proxy, image, namespace: "", object: "", dry_run: false };
-        self.decider.note(&asked, &decided);
-        accepted(name, image, &decided, self.unknown)
+        let action = match accepted(name, image, &decided, self.unknown) {
+            Ok(accepted) if accepted.is_known() => Action::Allowed,
+            Ok(_) => Action::Warned,
+            Err(_) => Action::Denied,
+        };
+        let decided = self.decider.conclude(&asked, decided, action, deadline).await;
+        let accepted = accepted(name, image, &decided, self.unknown)?;
+        if !accepted.is_known() {
+            warn!(image, summary = decided.summary(), "served although unknown");
+        }
+        Ok(accepted)
     }
 }
 
@@ -95,9 +105,7 @@ fn accepted(name: &str, image: &str, decided: &Decided, unknown: WhenUnknown) ->
     let message = format!("{image}: {}", decided.summary());
     match (decided.outcome(), unknown) {
         (Outcome::Accept, _) => {}
-        (Outcome::Unknown, WhenUnknown::WarnUnsafe) if decided.digest().is_some() => {
-            warn!(image, summary = decided.summary(), "served although unknown");
-        }
+        (Outcome::Unknown, WhenUnknown::WarnUnsafe) if decided.digest().is_some() => {}
         (Outcome::Unknown, _) => return Err(Refusal::Unavailable { message, verdict: decided.verdict.clone() }),
         (Outcome::Reject, _) if decided.has_reason("image-absent") => return Err(Refusal::ManifestAbsent { message }),
         (Outcome::Reject, _) => return Err(Refusal::Denied { message, verdict: decided.verdict.clone() }),

@@ -3,4 +3,5 @@
 mod admission;
 mod lifecycle;
 mod proxy;
+mod records;
 mod world;

@@ -1,0 +1,197 @@
+//! `bulla record`: shows, exports and collects records of decisions.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+use bulla_records::limits::MIN_STORE_BYTES;
+use bulla_records::{Entry, Options, PREDICATE_TYPE, Record, Store, SummaryOptions, summary};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::files;
+use crate::options::Global;
+use crate::output::{self, Exit};
+use crate::records::{self, Folder};
+
+/// Show, export and collect records of decisions
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show a record and what it rests on, after every part was held against its digest
+    #[command(after_help = "Exit codes: 0 nothing was changed; 1 a part was tampered with or is missing: the \
+        error names it; 2 the record is not there.")]
+    Show(One),
+    /// List records, oldest first: id, time in seconds since 1970, outcome, where, what the host did, image
+    List(List),
+    /// Write a record with everything that it rests on into one file, which `bulla replay` takes
+    Export(Export),
+    /// Take the file of a record into a folder of records
+    Import(Import),
+    /// Make the predicate of a SLSA verification summary from a record; `bulla attest` signs it
+    Summary(Summary),
+    /// Drop records that are too old or too much, and what no record rests on. Services that write there do so by themselves
+    Gc(Collect),
+}
+
+/// One record.
+#[derive(Debug, Args)]
+pub(crate) struct One {
+    /// The record's id, the beginning of it, or the file of an exported record
+    #[arg(value_name = "ID|FILE")]
+    record: String,
+    #[command(flatten)]
+    folder: Folder,
+}
+
+/// Which records are listed.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    folder: Folder,
+    /// Only the newest so many
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    last: usize,
+    /// Only those about images with this text in their name
+    #[arg(long, value_name = "TEXT")]
+    image: Option<String>,
+}
+
+/// What is written where.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    one: One,
+    /// The file, which must not be there
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+    /// Leave the module out: whoever replays it needs the same module in his program
+    #[arg(long)]
+    without_module: bool,
+}
+
+/// What is taken in.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The file of an exported record
+    file: String,
+    #[command(flatten)]
+    folder: Folder,
+}
+
+/// What a summary says beside its record.
+#[derive(Debug, Args)]
+pub(crate) struct Summary {
+    #[command(flatten)]
+    one: One,
+    /// A URI for who verified
+    #[arg(long, value_name = "URI")]
+    verifier: String,
+    /// A URI for the policies [default: urn:bulla:policies: and the digest of their list]
+    #[arg(long, value_name = "URI")]
+    policy_uri: Option<String>,
+    /// What the image was verified as [default: its package URL]
+    #[arg(long, value_name = "URI")]
+    resource_uri: Option<String>,
+}
+
+/// What stays.
+#[derive(Debug, Args)]
+pub(crate) struct Collect {
+    #[command(flatten)]
+    folder: Folder,
+    /// Octets that stay at most; without it, no record goes for its size
+    #[arg(long, value_name = "OCTETS", value_parser = clap::value_parser!(u64).range(MIN_STORE_BYTES..))]
+    bytes: Option<u64>,
+    /// Days after which records go; without it, no record goes for its age
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=3650))]
+    days: Option<u64>,
+}
+
+/// Runs one of them.
+///
+/// # Errors
+/// When the record or the folder cannot be used.
+pub(crate) fn run(global: &Global, command: &Command) -> Result<Exit> {
+    match command {
+        Command::Show(one) => {
+            let Some(whole) = records::judged(global, one.folder.whole(&one.record))? else {
+                return Ok(Exit::Rejected);
+            };
+            output::either(global.output, || records::text(&whole), || records::text_json(&whole));
+        }
+        Command::List(arguments) => list(global, arguments)?,
+        Command::Export(arguments) => {
+            let whole = arguments.one.folder.whole(&arguments.one.record)?;
+            let bytes = whole.export(!arguments.without_module)?;
+            files::write_new(&arguments.to, &bytes, 0o600)?;
+            let (file, octets) = (arguments.to.display(), bytes.len());
+            output::either(
+                global.output,
+                || format!("{file}: {octets} octets, {}", whole.id),
+                || json!({"id": whole.id, "file": arguments.to, "octets": octets}),
+            );
+        }
+        Command::Import(arguments) => {
+            let whole = arguments.folder.whole(&arguments.file)?;
+            let written = Store::open(&arguments.folder.records, Options::unlimited())?.import(&whole)?;
+            output::either(global.output, || written.id.to_string(), || json!({"id": written.id}));
+        }
+        Command::Summary(arguments) => {
+            let whole = arguments.one.folder.whole(&arguments.one.record)?;
+            let options = SummaryOptions {
+                verifier: arguments.verifier.clone(),
+                policy_uri: arguments.policy_uri.clone(),
+                resource_uri: arguments.resource_uri.clone(),
+            };
+            let made = summary(&whole, &options)?;
+            output::either(
+                global.output,
+                || format!("{:#}", made.predicate),
+                || json!({"predicateType": PREDICATE_TYPE, "image": made.image, "predicate": made.predicate}),
+            );
+        }
+        Command::Gc(arguments) => {
+            let seconds = u64::try_from(bulla_server::now()).unwrap_or_default();
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            let mut options = Options::unlimited();
+            options.bytes = arguments.bytes.unwrap_or(options.bytes);
+            if let Some(days) = arguments.days {
+                options.age = Duration::from_secs(days.saturating_mul(24 * 3600));
+            }
+            let done = Store::open(&arguments.folder.records, options)?.collect(now)?;
+            output::either(
+                global.output,
+                || format!("{} octets freed, {} octets left", done.freed, done.left),
+                || {
+                    json!({"segments": done.segments, "contents": done.contents, "freed": done.freed,
+                        "left": done.left})
+                },
+            );
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn list(global: &Global, arguments: &List) -> Result<()> {
+    let mut newest = std::collections::VecDeque::new();
+    let wanted = |entry: &Entry| match (entry, &arguments.image) {
+        (Entry::Record { bytes, .. }, Some(text)) => Record::parse(bytes).is_ok_and(|it| it.image().contains(text)),
+        _ => true,
+    };
+    let _: Option<()> = arguments.folder.reader()?.entries(|entry| {
+        if wanted(&entry) {
+            newest.push_back(entry);
+        }
+        if newest.len() > arguments.last {
+            newest.pop_front();
+        }
+        ControlFlow::Continue(())
+    })?;
+    output::either(
+        global.output,
+        || newest.iter().map(records::line).collect::<Vec<_>>().join("\n"),
+        || Value::Array(newest.iter().map(records::line_json).collect()),
+    );
+    Ok(())
+}

@@ -1,0 +1,237 @@
+//! What signers ask the module: the bytes to sign, and what to push once they are signed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use bulla_engine::Engine;
+use bulla_engine::abi::Operation;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::ask::plain;
+use crate::policies::{Conditions, Form};
+
+/// Wall time of one operation. 60 s: a large SBOM in a container with a tenth of a processor.
+const BUDGET: Duration = Duration::from_secs(60);
+
+/// What is to be said about images.
+#[derive(Debug, Clone)]
+pub(crate) struct Claim {
+    /// How it is kept.
+    pub(crate) form: Form,
+    pub(crate) annotations: BTreeMap<String, String>,
+    /// Without one it is a signature.
+    pub(crate) attestation: Option<Attestation>,
+    /// Another repository to keep signatures in: `registry/repository`.
+    pub(crate) signature_repository: Option<String>,
+}
+
+/// What is said about an image beyond that it is signed.
+#[derive(Debug, Clone)]
+pub(crate) struct Attestation {
+    /// A URI or a name of cosign's.
+    pub(crate) predicate_type: String,
+    pub(crate) predicate: Vec<u8>,
+    /// Unix time.
+    pub(crate) now: i64,
+}
+
+impl Claim {
+    /// That images are signed, in this form.
+    pub(crate) fn signature(form: Form) -> Self {
+        Self { form, annotations: BTreeMap::new(), attestation: None, signature_repository: None }
+    }
+
+    /// What must hold once it is published.
+    pub(crate) fn conditions(&self) -> Conditions {
+        Conditions {
+            annotations: self.annotations.clone(),
+            forms: vec![self.form],
+            signature_repository: self.signature_repository.clone(),
+            attestation: self.attestation.as_ref().map(|said| said.predicate_type.clone()),
+            ..Conditions::default()
+        }
+    }
+}
+
+/// Bytes that were prepared for a signer.
+#[derive(Debug)]
+pub(crate) struct Payload {
+    /// What is kept.
+    pub(crate) payload: Vec<u8>,
+    /// What is signed.
+    pub(crate) message: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct PayloadAnswer {
+    payload: usize,
+    message: usize,
+}
+
+/// The bytes that a signer of this image has to sign.
+pub(crate) async fn prepare(engine: &Engine, image: &str, claim: &Claim) -> Result<Payload> {
+    let mut request = Request::new(json!({
+        "image": image,
+        "form": claim.form.word(),
+        "annotations": claim.annotations,
+    }));
+    if let Some(said) = &claim.attestation {
+        let predicate = request.blob(&said.predicate);
+        let attestation = json!({"predicateType": said.predicate_type, "predicate": predicate, "now": said.now});
+        request.header.insert("attestation".to_owned(), attestation);
+    }
+    let (answer, blobs): (PayloadAnswer, _) = request.ask(engine, Operation::Prepare).await?;
+    let blob = |index: usize| {
+        blobs.get(index).cloned().ok_or_else(|| anyhow!("the module prepared nothing to sign for {image}"))
+    };
+    Ok(Payload { payload: blob(answer.payload)?, message: blob(answer.message)? })
+}
+
+/// A signature over a payload, and the key that made it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Signed<'s> {
+    pub(crate) image: &'s str,
+    pub(crate) payload: &'s [u8],
+    pub(crate) signature: &'s [u8],
+    pub(crate) public_key: &'s str,
+}
+
+/// What the plan has to fit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Beside<'s> {
+    /// What lies under the tag now, and what was written there a moment ago.
+    Tag { existing: Option<&'s [u8]>, written: Option<&'s [u8]> },
+    /// The image that is referred to.
+    Image { manifest: &'s [u8], media_type: Option<&'s str> },
+}
+
+/// What is to be pushed.
+#[derive(Debug, Clone)]
+pub(crate) struct PushPlan {
+    pub(crate) registry: String,
+    pub(crate) repository: String,
+    /// The tag, where there is one.
+    pub(crate) tag: Option<String>,
+    /// The tag or the digest to push the manifest under.
+    pub(crate) reference: String,
+    /// The digest that the manifest refers to.
+    pub(crate) subject: Option<String>,
+    pub(crate) media_type: String,
+    pub(crate) manifest: Vec<u8>,
+    pub(crate) blobs: Vec<PlannedBlob>,
+    /// Whether this very signature is there already.
+    pub(crate) already_there: bool,
+}
+
+/// One blob of a push plan.
+#[derive(Debug, Clone)]
+pub(crate) struct PlannedBlob {
+    pub(crate) digest: String,
+    pub(crate) media_type: String,
+    pub(crate) bytes: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PlanAnswer {
+    registry: String,
+    repository: String,
+    tag: Option<String>,
+    reference: String,
+    subject: Option<String>,
+    media_type: String,
+    manifest: usize,
+    blobs: Vec<BlobAnswer>,
+    already_there: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BlobAnswer {
+    digest: String,
+    media_type: String,
+    blob: usize,
+}
+
+/// Checks a signature and plans how it is kept beside those that are there.
+pub(crate) async fn assemble(
+    engine: &Engine,
+    claim: &Claim,
+    signed: Signed<'_>,
+    beside: Beside<'_>,
+) -> Result<PushPlan> {
+    let mut request = Request::new(json!({"image": signed.image, "form": claim.form.word()}));
+    request.add("payload", Some(signed.payload));
+    request.add("signature", Some(signed.signature));
+    request.add("publicKey", Some(signed.public_key.as_bytes()));
+    match beside {
+        Beside::Tag { existing, written } => {
+            request.add("existing", existing);
+            request.add("written", written);
+        }
+        Beside::Image { manifest, media_type } => {
+            request.add("manifest", Some(manifest));
+            request.header.extend(media_type.map(|media_type| ("mediaType".to_owned(), media_type.into())));
+        }
+    }
+    if let Some(said) = &claim.attestation {
+        request.header.insert("attestation".to_owned(), json!({"predicateType": said.predicate_type}));
+    }
+    let repository = claim.signature_repository.as_deref();
+    request.header.extend(repository.map(|repository| ("signatureRepository".to_owned(), repository.into())));
+    let (answer, blobs): (PlanAnswer, _) = request.ask(engine, Operation::Assemble).await?;
+    let blob = |index: usize| blobs.get(index).cloned().ok_or_else(|| anyhow!("the push plan lacks blob {index}"));
+    Ok(PushPlan {
+        registry: answer.registry,
+        repository: answer.repository,
+        tag: answer.tag,
+        reference: answer.reference,
+        subject: answer.subject,
+        media_type: answer.media_type,
+        manifest: blob(answer.manifest)?,
+        blobs: answer
+            .blobs
+            .into_iter()
+            .map(|planned| {
+                let bytes = blob(planned.blob)?;
+                Ok(PlannedBlob { digest: planned.digest, media_type: planned.media_type, bytes })
+            })
+            .collect::<Result<_>>()?,
+        already_there: answer.already_there,
+    })
+}
+
+/// A request to the module: its header, and the blobs that the header names.
+struct Request {
+    header: Map<String, Value>,
+    blobs: Vec<Vec<u8>>,
+}
+
+impl Request {
+    fn new(header: Value) -> Self {
+        let header = if let Value::Object(header) = header { header } else { Map::new() };
+        Self { header, blobs: Vec::new() }
+    }
+
+    fn blob(&mut self, bytes: &[u8]) -> usize {
+        self.blobs.push(bytes.to_vec());
+        self.blobs.len().saturating_sub(1)
+    }
+
+    fn add(&mut self, name: &str, bytes: Option<&[u8]>) {
+        if let Some(bytes) = bytes {
+            let index = self.blob(bytes);
+            self.header.insert(name.to_owned(), index.into());
+        }
+    }
+
+    async fn ask<T: serde::de::DeserializeOwned>(
+        self,
+        engine: &Engine,
+        operation: Operation,
+    ) -> Result<(T, Vec<Vec<u8>>)> {
+        engine.ask(operation, &Value::Object(self.header), self.blobs, BUDGET).await.map_err(plain)
+    }
+}
