@@ -3,6 +3,13 @@
 //! Everything talks to loopback. A test that misses its peer says so and is named at the end of the run.
 
 mod admission;
+mod bundles;
+mod concurrency;
 mod cosign;
 mod damage;
+mod matrix;
+mod offline;
 mod proxy;
+mod registries;
+mod remote_keys;
+mod requests;

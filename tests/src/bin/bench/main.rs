@@ -3,6 +3,7 @@
 //! Every row is a ratio to a peer or to the physical limit, measured in this run: absolute times are the machine's.
 
 mod admission;
+mod decisions;
 mod module;
 mod requests;
 mod table;

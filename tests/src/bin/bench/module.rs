@@ -1,23 +1,19 @@
-//! Inside one process: signature checks against aws-lc-rs, fresh sandboxes, whole decisions.
+//! Inside one process: signature checks against aws-lc-rs, fresh sandboxes.
 
 use std::time::Duration;
 
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use base64::Engine as _;
-use bulla_abi::{Need, Operation};
-use bulla_engine::{Documents, Engine, Fetched, Sandbox, Source};
-use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use bulla_abi::Operation;
+use bulla_engine::{Engine, Sandbox};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
-use std::time::Instant;
 
+use crate::decisions;
 use crate::table::{Table, median, ratio, show, times};
 
-const BUDGET: Duration = Duration::from_secs(10);
-const IMAGE: &str = "bench.example/app";
+pub(crate) const BUDGET: Duration = Duration::from_secs(10);
 
-type Failure = Box<dyn std::error::Error>;
+pub(crate) type Failure = Box<dyn std::error::Error>;
 
 pub(crate) async fn measure(engine: &Engine, table: &mut Table) -> Result<(), Failure> {
     let mut keys = engine.key_sandbox().await?;
@@ -55,80 +51,23 @@ pub(crate) async fn measure(engine: &Engine, table: &mut Table) -> Result<(), Fa
         ratio(median(&fresh), Duration::from_micros(20)),
     );
 
-    decision(engine, &mut keys, table).await
+    decisions::measure(engine, &mut keys, table).await
 }
 
-/// A whole decision with evidence from memory: load, open, supply; one policy, one key, one signature.
-async fn decision(engine: &Engine, keys: &mut Sandbox, table: &mut Table) -> Result<(), Failure> {
-    let pair = KeyPair::make(keys, "ecdsa-p256")?;
-    let digest = format!("sha256:{}", hex::encode(Sha256::digest(b"an image")));
-    let image = format!("{IMAGE}@{digest}");
-    let (_, payload): (Value, _) = keys.call_json(Operation::Prepare, &json!({"image": image}), Vec::new(), BUDGET)?;
-    let payload = payload.into_iter().next().ok_or("no payload")?;
-    let signature = pair.sign(keys, &payload, "sha256")?;
-    let header = json!({"image": image, "payload": 0, "signature": 1, "publicKey": 2});
-    let blobs = vec![payload, signature, pair.public.clone()];
-    let (_, plan): (Value, _) = keys.call_json(Operation::Assemble, &header, blobs, BUDGET)?;
-    let fetch = Memory { digest, manifest: plan.into_iter().next().ok_or("no manifest")?.into() };
-    let key: String =
-        String::from_utf8(pair.public.clone())?.lines().map(|line| format!("          {line}\n")).collect();
-    let policy = format!(
-        "apiVersion: bulla.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {{name: bench}}\nspec:\n  match: {{images: [{IMAGE}]}}\n  signers:\n    \
-         release:\n      cosign:\n        publicKey: |\n{key}  require: release\n"
-    );
-    let documents = Documents::new([("bench.yaml".to_owned(), Bytes::from(policy))])?;
-    let question = json!({"image": format!("{IMAGE}:1"), "now": 0});
-    let mut whole = Vec::new();
-    for _ in 0..300 {
-        let start = Instant::now();
-        let deadline = Instant::now() + BUDGET;
-        let decision = bulla_engine::decide(engine, &documents, &question, &fetch, deadline).await?;
-        whole.push(start.elapsed());
-        assert!(decision.verdict.to_string().contains("accept"), "{}", decision.verdict);
-    }
-    whole.sort_unstable();
-    let point = point(&pair.public)?;
-    let message = b"x".to_vec();
-    let signature = pair.sign(keys, &message, "sha256")?;
-    let native = times(1000, || {
-        UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_ASN1, &point).verify(&message, &signature).expect("valid");
-    });
-    let (whole, native) = (median(&whole), median(&native));
-    let what = "whole decision by tag: fresh sandbox, policy loaded, 2 rounds, one P-256 signature";
-    table.row(what, show(whole), &format!("one native verification, {}", show(native)), ratio(whole, native));
-    Ok(())
-}
-
-struct Memory {
-    digest: String,
-    manifest: Bytes,
-}
-
-impl Source for Memory {
-    fn fetch<'a>(&'a self, need: &'a Need, _deadline: tokio::time::Instant) -> BoxFuture<'a, Fetched> {
-        let answer = match need.kind {
-            bulla_abi::NeedKind::Resolve => Fetched::Digest(self.digest.clone()),
-            bulla_abi::NeedKind::Manifest => Fetched::Bytes { bytes: self.manifest.clone(), media_type: None },
-            _ => Fetched::Absent,
-        };
-        Box::pin(async move { answer })
-    }
-}
-
-struct KeyPair {
+pub(crate) struct KeyPair {
     private: Vec<u8>,
-    public: Vec<u8>,
+    pub(crate) public: Vec<u8>,
 }
 
 impl KeyPair {
-    fn make(sandbox: &mut Sandbox, algorithm: &str) -> Result<Self, Failure> {
+    pub(crate) fn make(sandbox: &mut Sandbox, algorithm: &str) -> Result<Self, Failure> {
         let header = json!({"algorithm": algorithm, "entropy": 0});
         let (_, blobs): (Value, _) = sandbox.call_json(Operation::Generate, &header, vec![vec![7; 264]], BUDGET)?;
         let mut blobs = blobs.into_iter();
         Ok(Self { private: blobs.next().ok_or("no key")?, public: blobs.next().ok_or("no key")? })
     }
 
-    fn sign(&self, sandbox: &mut Sandbox, message: &[u8], hash: &str) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn sign(&self, sandbox: &mut Sandbox, message: &[u8], hash: &str) -> Result<Vec<u8>, Failure> {
         let header = json!({"key": 0, "message": 1, "hash": hash});
         let blobs = vec![self.private.clone(), message.to_vec()];
         let (_, blobs): (Value, _) = sandbox.call_json(Operation::Sign, &header, blobs, BUDGET)?;
@@ -137,7 +76,7 @@ impl KeyPair {
 }
 
 /// What aws-lc-rs takes as a public key: the content of the bit string that ends every SubjectPublicKeyInfo.
-fn point(pem: &[u8]) -> Result<Vec<u8>, Failure> {
+pub(crate) fn point(pem: &[u8]) -> Result<Vec<u8>, Failure> {
     let text = String::from_utf8(pem.to_vec())?;
     let body: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
     let spki = base64::engine::general_purpose::STANDARD.decode(body)?;
