@@ -26,6 +26,7 @@ mod scene;
 mod signatures;
 mod signing;
 mod statements_malformed;
+mod steering;
 mod toolbox;
 mod trees;
 
@@ -64,6 +65,7 @@ pub fn all() -> Book {
         signatures::write,
         signing::write,
         statements_malformed::write,
+        steering::write,
         trees::write,
     ];
     writers.iter().for_each(|write| write(&mut book));
