@@ -89,6 +89,24 @@ pub const MAX_POLICIES: usize = 10_000;
 /// Signers in one policy, and nodes in its requirement tree.
 pub const MAX_SIGNERS: usize = 256;
 
+/// Digests that one policy revokes. 10,000: a file of [`MAX_POLICY_BYTES`] holds some 3,300, one to a line.
+pub const MAX_REVOKED: usize = 10_000;
+
+/// Exemptions in one policy. 256: each is somebody's promise, and somebody has to keep track of them.
+pub const MAX_EXEMPTIONS: usize = 256;
+
+/// Characters of the reason for an exemption. 256: a sentence and a ticket.
+pub const MAX_EXEMPTION_REASON: usize = 256;
+
+/// Mirrors of one signer. 64: one for each registry that somebody copies from.
+pub const MAX_MIRRORS: usize = 64;
+
+/// Labels that one policy asks for. 32: as many as anybody puts on one object.
+pub const MAX_MATCH_LABELS: usize = 32;
+
+/// Labels of one object. 256: Kubernetes itself sets no limit on them; 20 are many.
+pub const MAX_LABELS: usize = 256;
+
 /// Octets of an AdmissionReview. 8 MiB: two objects of 3 MiB (etcd's practical limit) with room.
 pub const MAX_REVIEW_BYTES: usize = 8 * 1024 * 1024;
 

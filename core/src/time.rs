@@ -1,5 +1,6 @@
 //! Time, as an argument: seconds since the Unix epoch, read once by whoever asks.
 
+use core::fmt;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,10 +12,26 @@ use spki::der::DateTime;
 pub struct UnixTime(pub i64);
 
 impl UnixTime {
+    /// Reads RFC 3339, section 5.6, in UTC and whole seconds: `2026-01-31T12:00:00Z`, of the years 1970 to 9999. Nothing for
+    /// any other text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let moment: DateTime = text.parse().ok()?;
+        i64::try_from(moment.unix_duration().as_secs()).ok().map(Self)
+    }
+
     /// As RFC 3339, section 5.6, writes it: `2026-01-31T12:00:00Z`. Nothing for a moment outside of the years 1970 to 9999.
     pub fn rfc3339(self) -> Option<String> {
         let since = Duration::from_secs(u64::try_from(self.0).ok()?);
         DateTime::from_unix_duration(since).ok().map(|moment| moment.to_string())
+    }
+}
+
+impl fmt::Display for UnixTime {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.rfc3339() {
+            Some(text) => formatter.write_str(&text),
+            None => write!(formatter, "{} s after 1970-01-01T00:00:00Z", self.0),
+        }
     }
 }
 
@@ -31,8 +48,32 @@ mod tests {
             (253_402_300_799, "9999-12-31T23:59:59Z"),
         ] {
             assert_eq!(UnixTime(seconds).rfc3339().as_deref(), Some(text));
+            assert_eq!(UnixTime::parse(text), Some(UnixTime(seconds)));
         }
         assert_eq!(UnixTime(-1).rfc3339(), None);
         assert_eq!(UnixTime(253_402_300_800).rfc3339(), None);
+        assert_eq!(UnixTime(-1).to_string(), "-1 s after 1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn only_moments_in_utc_and_whole_seconds_are_read() {
+        for text in [
+            "",
+            "2026-01-31",
+            "2026-01-31T12:00:00",
+            "2026-01-31 12:00:00Z",
+            "2026-01-31t12:00:00z",
+            "2026-01-31T12:00:00.5Z",
+            "2026-01-31T12:00:00+00:00",
+            "2026-02-29T12:00:00Z",
+            "2026-13-01T12:00:00Z",
+            "2026-01-31T24:00:00Z",
+            "2026-01-31T23:59:60Z",
+            "1969-12-31T23:59:59Z",
+            "+026-01-31T12:00:00Z",
+            " 2026-01-31T12:00:00Z",
+        ] {
+            assert_eq!(UnixTime::parse(text), None, "{text}");
+        }
     }
 }

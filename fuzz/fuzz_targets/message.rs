@@ -7,6 +7,6 @@ libfuzzer_sys::fuzz_target!(|input: (u8, &[u8])| {
     if message.windows(9).any(|window| window == b"ENCRYPTED") {
         return;
     }
-    let reply = bulla_wasm::Module::default().call(i32::from(operation % 16), message);
+    let reply = bulla_wasm::Module::default().call(i32::from(operation % 17), message);
     bulla_abi::Message::decode(&reply).expect("a reply is a message");
 });

@@ -19,10 +19,18 @@ pub fn module() -> PathBuf {
 /// # Panics
 /// When the host ends before it has answered all of them.
 pub fn run(program: &Path, script: &str, messages: Vec<(i32, Vec<u8>)>) -> Vec<Vec<u8>> {
+    run_module(program, script, &module(), messages)
+}
+
+/// The same with the module in this file.
+///
+/// # Panics
+/// When the host ends before it has answered all of them.
+pub fn run_module(program: &Path, script: &str, module: &Path, messages: Vec<(i32, Vec<u8>)>) -> Vec<Vec<u8>> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("hosts").join(script);
     let mut child = Command::new(program)
         .arg(&script)
-        .arg(module())
+        .arg(module)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

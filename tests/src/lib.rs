@@ -7,6 +7,7 @@
 //! | `hosts.rs` | running all of them in a host that is not ours, through `tests/hosts/` |
 //! | `peers.rs` | finding programs that tests need, and saying so when they are missing |
 //! | `support.rs` | a real registry, images and `bulla` as a process, for the tests against peers and the bench |
+//! | `schema.rs` | the schema of policy documents, which `cargo run -p bulla-tests --bin schema` writes |
 //! | `make/` | what `cargo run -p bulla-tests --bin vectors` writes |
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on ends, and says where")]
 
@@ -16,5 +17,6 @@ pub mod make;
 pub mod peers;
 pub mod recipe;
 pub mod runner;
+pub mod schema;
 pub mod support;
 pub mod vectors;

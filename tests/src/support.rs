@@ -138,6 +138,26 @@ pub fn authority(state: &Path) -> PathBuf {
     state.join("ca.pem")
 }
 
+/// A client that trusts the authority in this state folder and nothing else.
+pub fn https_client(state: &Path) -> reqwest::Client {
+    use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(authority(state)).expect("an authority") {
+        roots.add(certificate.expect("PEM")).expect("a certificate");
+    }
+    http_client(roots)
+}
+
+/// A client without a proxy that trusts these authorities.
+pub fn http_client(roots: rustls::RootCertStore) -> reqwest::Client {
+    let tls = rustls::ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().http1_only().build().expect("a client")
+}
+
 /// Runs a command that has to succeed.
 pub fn run(command: &mut Command) -> Output {
     let output = output(command);

@@ -1,16 +1,20 @@
-//! The policies that ship load, and say what they seem to say.
+//! The policies that ship load under their own names, and each has cases that pass and cases that fail, which are run.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bulla_abi::{Message, Operation};
+use bulla_tests::support::bulla;
 use bulla_wasm::Module;
 use serde_json::{Value, json};
 
+const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../policies");
+
 fn starters() -> Vec<(String, Vec<u8>)> {
-    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../policies/starters"));
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(folder).expect("the starters").map(|entry| entry.expect("an entry").path()).collect();
+    let entries = fs::read_dir(Path::new(POLICIES).join("starters")).expect("the starters");
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    files.retain(|file| file.is_file());
     files.sort();
     let name = |path: &PathBuf| path.file_stem().expect("a name").to_string_lossy().into_owned();
     files.iter().map(|path| (name(path), fs::read(path).expect("readable"))).collect()
@@ -25,7 +29,7 @@ fn ask(operation: Operation, header: &Value, blobs: Vec<Vec<u8>>) -> Value {
 #[test]
 fn every_starter_loads_under_its_own_name() {
     let starters = starters();
-    assert!(starters.len() >= 4, "{starters:?}");
+    assert!(starters.len() >= 7, "{starters:?}");
     for (name, bytes) in starters {
         let reply = ask(Operation::Load, &json!({"documents": [{"name": name, "blob": 0}]}), vec![bytes]);
         assert_eq!(reply["ok"]["policies"][0]["policy"], json!(name), "{reply}");
@@ -34,24 +38,23 @@ fn every_starter_loads_under_its_own_name() {
 }
 
 #[test]
-fn an_unsigned_image_is_refused_by_each_that_enforces_and_warned_about_by_the_one_for_a_first_day() {
-    let digest = format!("sha256:{}", "a".repeat(64));
-    for (name, image, outcome) in [
-        ("one-key", "registry.example/team/app", "reject"),
-        ("two-of-three", "registry.example/production/app", "reject"),
-        ("mirrored", "mirror.example/upstream/app", "reject"),
-        ("first-day", "any.example/app", "accept"),
-    ] {
-        let (_, bytes) = starters().into_iter().find(|(starter, _)| starter == name).expect("it ships");
-        let tag = digest.replace(':', "-");
-        let evidence = json!([
-            {"need": format!("manifest {image}:{tag}.sig"), "outcome": "absent"},
-            {"need": format!("referrers {image}@{digest}"), "outcome": "absent"},
-        ]);
-        let question = json!({"image": format!("{image}@{digest}"), "now": 0});
-        let header = json!({"documents": [{"name": name, "blob": 0}], "question": question, "evidence": evidence});
-        let verdict = &ask(Operation::Decide, &header, vec![bytes])["ok"]["verdict"];
-        assert_eq!(verdict["outcome"], json!(outcome), "{name}: {verdict}");
-        assert_eq!(verdict["warnings"].as_array().map(Vec::is_empty), Some(outcome == "reject"), "{verdict}");
+fn every_starter_has_cases_that_accept_and_cases_that_do_not_and_all_of_them_hold() {
+    let ran = bulla().args(["policy", "test", "--output", "json"]).arg(POLICIES).output().expect("it starts");
+    let printed = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let report: Value = serde_json::from_str(&printed)
+        .unwrap_or_else(|error| panic!("{error}: {printed}{}", String::from_utf8_lossy(&ran.stderr)));
+    let cases = report["cases"].as_array().expect("cases");
+    let wrong: Vec<&Value> = cases.iter().filter(|case| case["passed"] != json!(true)).collect();
+    assert!(ran.status.success() && wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(report["withoutCases"], json!([]));
+    let mut outcomes: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for case in cases {
+        let file = PathBuf::from(case["file"].as_str().expect("a file"));
+        let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
+        outcomes.entry(name).or_default().push(case["got"].as_str().expect("an outcome"));
+    }
+    for (name, _) in starters() {
+        let got = outcomes.get(&name).unwrap_or_else(|| panic!("{name} has no cases"));
+        assert!(got.contains(&"accept") && got.contains(&"reject"), "{name}: {got:?}");
     }
 }

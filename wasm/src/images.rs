@@ -31,6 +31,7 @@ pub(crate) fn extract(message: &Message) -> Reply {
         "namespace": review.namespace,
         "operation": review.operation,
         "dryRun": review.dry_run,
+        "labels": review.labels,
         "target": review.target,
         "disposition": disposition,
         "reason": reason,

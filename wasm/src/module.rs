@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroize as _;
 
 use crate::reply::{self, Answer, Reply, error};
-use crate::{images, inspect, keys, signing};
+use crate::{images, inspect, keys, policies, signing};
 
 /// One instance of the module: the policies that were loaded, and the question that is open.
 #[derive(Debug, Default)]
@@ -75,6 +75,7 @@ impl Module {
             Operation::Assemble => signing::assemble(&message),
             Operation::Check => keys::check(&message),
             Operation::Inspect => inspect::list(message),
+            Operation::Convert => policies::convert(&message),
             Operation::Sign | Operation::Generate | Operation::Key => {
                 let reply = match operation {
                     Operation::Sign => keys::sign(&message),

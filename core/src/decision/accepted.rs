@@ -25,6 +25,8 @@ pub(super) struct Subject<'q> {
     pub(super) image: &'q Reference,
     /// Its digest, or that of one of its leaves.
     pub(super) digest: &'q Digest,
+    /// Where, in Kubernetes.
+    pub(super) namespace: Option<&'q str>,
     /// When it is asked about.
     pub(super) now: UnixTime,
 }
@@ -80,6 +82,10 @@ pub(super) fn by(
     subject: Subject<'_>,
     pass: &mut Pass<'_>,
 ) -> Signed {
+    // Whatever lies there: no check is made for a signer that does not count, and nothing about it is unknown.
+    if let Err(invalid) = signer.validity.holds(subject.now) {
+        return Signed::not(vec![Reason::invalid(invalid, subject.now)]);
+    }
     let fits = |kind: Kind| kind == Kind::Either || kind == asked.kind();
     let may_count = |candidate: &&Candidate<'_>| {
         signer.forms.contains(&candidate.form)
@@ -172,7 +178,7 @@ fn claims_hold(
     // One subject has to satisfy everything; a statement may name the same digest under several names.
     let mut outcome = Err(None);
     for about in claim.about(subject.digest) {
-        let mut holds = identity_holds(place, &about.identity, signer.identity, subject.image)
+        let mut holds = identity_holds(place, &about.identity, signer, subject.image)
             .and_then(|()| annotations_hold(place, &about, signer));
         if let Asked::Attestation(attestation) = asked {
             holds = holds
@@ -258,9 +264,10 @@ fn annotations_hold(place: &Place, about: &About<'_>, signer: &Signer) -> Result
     Ok(())
 }
 
-fn identity_holds(place: &Place, stated: &Stated, rule: IdentityRule, image: &Reference) -> Result<(), Reason> {
-    let same_repository = stated.named().is_some_and(|identity| identity.repository() == image.repository());
-    let (holds, rule) = match rule {
+fn identity_holds(place: &Place, stated: &Stated, signer: &Signer, image: &Reference) -> Result<(), Reason> {
+    let same_repository =
+        stated.named().is_some_and(|identity| signer.may_bear(image.repository(), identity.repository()));
+    let (holds, rule) = match signer.identity {
         IdentityRule::AnyUnsafe => return Ok(()),
         IdentityRule::Repository => (same_repository || *stated == Stated::Nothing, "repository"),
         // Asked for by tag, the tag must have been signed; asked for by digest alone, there is none to compare.

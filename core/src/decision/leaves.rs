@@ -8,7 +8,7 @@ use super::asking::Asking;
 use super::checks::Pass;
 use super::gather::{Gathered, Wanted};
 use super::verdict::{Node, Outcome, PolicyResult};
-use super::{Reason, accepted, gather_all, tree};
+use super::{Reason, accepted, gather_all, standing, tree};
 use crate::digest::Digest;
 use crate::evidence::{self, Need};
 use crate::limits::MAX_LEAVES;
@@ -69,7 +69,8 @@ pub(super) fn evaluate(
     let mut is_whole = true;
     // An index may list a manifest twice; it is looked at once.
     let mut gathered: BTreeMap<&Digest, BTreeMap<Repository, Gathered<'_>>> = BTreeMap::new();
-    for digest in leaves.iter().filter_map(|leaf| leaf.digest.as_ref().ok()) {
+    let is_asked_about = |digest: &&Digest| taking.iter().any(|policy| !policy.revoked.contains(*digest));
+    for digest in leaves.iter().filter_map(|leaf| leaf.digest.as_ref().ok()).filter(is_asked_about) {
         if !gathered.contains_key(digest) {
             let found = gather_all(&wanted, repository, digest, usize::MAX, ask);
             is_whole &= found.is_some();
@@ -88,7 +89,9 @@ pub(super) fn evaluate(
             match &leaf.digest {
                 Ok(digest) => {
                     let found = gathered.get(digest).unwrap_or(&nothing);
-                    let tree = tree::evaluate(policy, found, accepted::Subject { digest, ..subject }, pass);
+                    let tree = standing::revoked(policy, digest).unwrap_or_else(|| {
+                        tree::evaluate(policy, found, accepted::Subject { digest, ..subject }, pass)
+                    });
                     Node { digest: Some(digest.clone()), ..Node::composite(rule, tree.outcome, vec![tree]) }
                 }
                 Err(what) => {

@@ -12,6 +12,7 @@ mod leaves;
 mod place;
 mod reason;
 mod session;
+mod standing;
 mod tree;
 mod verdict;
 
@@ -29,9 +30,10 @@ use serde::{Deserialize, Serialize};
 use self::asking::Asking;
 use self::checks::Pass;
 use self::gather::{Gathered, Target, Wanted};
+use self::standing::Standing;
 use crate::digest::Digest;
 use crate::evidence::{self, Evidence, Need};
-use crate::policy::{Mode, Policy, PolicySet};
+use crate::policy::{Circumstances, Mode, Policy, PolicySet};
 use crate::reference::{Reference, Repository};
 use crate::time::UnixTime;
 
@@ -46,6 +48,19 @@ pub struct Question {
     /// The Kubernetes namespace, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+    /// What is done to the Kubernetes object that names it, where there is one: `CREATE` or `UPDATE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// The labels of that object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<BTreeMap<String, String>>,
+}
+
+impl Question {
+    fn circumstances(&self) -> Circumstances<'_> {
+        let (namespace, operation) = (self.namespace.as_deref(), self.operation.as_deref());
+        Circumstances { namespace, operation, labels: self.labels.as_ref() }
+    }
 }
 
 /// How far a decision has come.
@@ -67,14 +82,15 @@ pub fn decide(policies: &PolicySet, question: &Question, evidence: &Evidence, ch
         }
     };
     let repository = image.repository();
+    let circumstances = question.circumstances();
     let mut findings = Findings::new(&image.to_string(), Some(repository));
-    let matching = policies.matching(repository, question.namespace.as_deref());
-    let all_namespaced = question.namespace.is_none() && matching.iter().all(|policy| policy.is_namespaced());
-    if matching.is_empty() || all_namespaced {
+    let matching = policies.matching(repository, circumstances);
+    // A policy for something in particular that the question does not tell never grants by itself.
+    if matching.iter().all(|policy| policy.unknown(circumstances).is_some()) {
         // Nothing is fetched for an image that no policy speaks about: its registry is named by nobody we trust.
         return findings.reject(Reason::NoPolicy {
             repository: repository.to_string(),
-            namespaced: all_namespaced && !matching.is_empty(),
+            without: matching.iter().find_map(|policy| policy.unknown(circumstances)),
         });
     }
     findings.enforced = matching.iter().any(|policy| decides(policy.mode));
@@ -87,11 +103,18 @@ pub fn decide(policies: &PolicySet, question: &Question, evidence: &Evidence, ch
     };
     findings.subject(&image, &digest);
 
-    let mut results: Vec<PolicyResult> = matching.iter().map(|policy| PolicyResult::open(policy)).collect();
+    let subject =
+        accepted::Subject { image: &image, digest: &digest, namespace: circumstances.namespace, now: question.now };
+    let standing = Standing::of(&matching, subject);
+    if let Some(refused) = standing.refusal() {
+        return findings.settle(refused, repository, &digest);
+    }
+    findings.warnings = standing.warnings(subject);
+    let open = &standing.open;
+    let mut results: Vec<PolicyResult> = open.iter().map(|policy| PolicyResult::open(policy)).collect();
     let mut pass = checks.pass();
-    let subject = accepted::Subject { image: &image, digest: &digest, now: question.now };
-    let found = shelf_by_shelf(&matching, &mut results, subject, &mut ask, &mut pass);
-    let is_whole = found.is_some() && leaves::evaluate(&matching, &mut results, subject, &mut ask, &mut pass);
+    let found = shelf_by_shelf(open, &mut results, subject, &mut ask, &mut pass);
+    let is_whole = found.is_some() && leaves::evaluate(open, &mut results, subject, &mut ask, &mut pass);
     let is_accepted = results.iter().filter(|result| decides(result.mode)).all(PolicyResult::accepts);
     match ask.end() {
         // What was accepted stays so, when there is no room left to ask on behalf of policies that only speak.
@@ -104,7 +127,7 @@ pub fn decide(policies: &PolicySet, question: &Question, evidence: &Evidence, ch
     if results.iter().any(|result| result.tree.outcome == Outcome::Reject) {
         findings.other_forms(found.unwrap_or_default());
     }
-    findings.settle(results, repository, &digest)
+    findings.settle(standing.with(results), repository, &digest)
 }
 
 /// Looks at one shelf after the other: what is found on the likeliest costs no request for the next. Gives what lies there

@@ -6,7 +6,9 @@ use super::place::Place;
 use crate::digest::Digest;
 use crate::evidence::{Need, Outcome};
 use crate::key::Fingerprint;
+use crate::policy::Invalid;
 use crate::text::excerpt;
+use crate::time::UnixTime;
 
 /// A reason. Its code is stable, for programs; its text is for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,13 +23,13 @@ pub enum Reason {
     /// No policy has a say about this image.
     #[error(
         "no policy matches {repository}{}: an image that no policy matches is rejected",
-        if *.namespaced { " without a namespace (those that match it are for certain namespaces)" } else { "" }
+        .without.map_or(String::new(), |what| format!(" without {what}"))
     )]
     NoPolicy {
         /// The repository asked about.
         repository: String,
-        /// Whether policies for certain namespaces match it, and the question names none.
-        namespaced: bool,
+        /// What the question does not tell, and the policies that match it are for.
+        without: Option<&'static str>,
     },
     /// The registry says that there is no such image.
     #[error("{image} does not exist, says its registry")]
@@ -82,6 +84,37 @@ pub enum Reason {
         want: Digest,
         /// The digest of the bytes that came.
         got: Digest,
+    },
+    /// The policy refuses this digest, whatever is signed.
+    #[error("{digest} is revoked by this policy")]
+    RevokedDigest {
+        /// The digest of the image, or of the leaf.
+        digest: Digest,
+    },
+    /// The signer does not count at the time of the question. That is known, so it never makes an outcome unknown.
+    #[error(
+        "this signer counts{}{}, and it is {now}",
+        .not_before.map_or(String::new(), |from| format!(" from {from}")),
+        .not_after.map_or(String::new(), |until| format!(" until {until}"))
+    )]
+    SignerNotValid {
+        /// The first moment at which it counts.
+        not_before: Option<UnixTime>,
+        /// The last one.
+        not_after: Option<UnixTime>,
+        /// When it was asked.
+        now: UnixTime,
+    },
+    /// Others may have had the key when the question was asked.
+    #[error(
+        "this signer is revoked since {since}, and it is {now}: without a trusted time on a signature none by this key can \
+         be known to be older"
+    )]
+    SignerRevoked {
+        /// Since when.
+        since: UnixTime,
+        /// When it was asked.
+        now: UnixTime,
     },
     /// Signatures that this key did not make.
     #[error("{count} of {total} {what} are not by key {key}")]
@@ -232,6 +265,9 @@ impl Reason {
             Self::Predicate { .. } => "predicate",
             Self::Condition { .. } => "condition",
             Self::PayloadDigest { .. } => "payload-digest",
+            Self::RevokedDigest { .. } => "revoked-digest",
+            Self::SignerNotValid { .. } => "signer-not-valid",
+            Self::SignerRevoked { .. } => "signer-revoked",
             Self::OtherKey { .. } => "other-key",
             Self::Payload { .. } => "payload",
             Self::WrongDigest { .. } => "wrong-digest",
@@ -248,6 +284,16 @@ impl Reason {
     /// Whether the reason is that something could not be known, so that another try may end differently.
     pub const fn is_unknown(&self) -> bool {
         matches!(self, Self::Budget { .. } | Self::Unfetched { .. })
+    }
+
+    /// The reason why a signer does not count now.
+    pub(super) const fn invalid(invalid: Invalid, now: UnixTime) -> Self {
+        match invalid {
+            Invalid::Outside(bounds) => {
+                Self::SignerNotValid { not_before: bounds.not_before, not_after: bounds.not_after, now }
+            }
+            Invalid::Revoked(since) => Self::SignerRevoked { since, now },
+        }
     }
 
     /// The reason that an outcome other than bytes gives.

@@ -94,7 +94,7 @@ pub struct Findings {
     pub policies: Vec<PolicyResult>,
     /// Reasons that do not belong to one policy.
     pub reasons: Vec<Reason>,
-    /// What policies in mode `warn` have to say.
+    /// What policies in mode `warn` have to say, and exemptions that have expired.
     pub warnings: Vec<String>,
     /// Signatures and attestations that lie there and were not read: of forms that this version does not read, or that no
     /// policy asks about. Named before a reject only.
@@ -132,7 +132,8 @@ impl PolicyResult {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Node {
-    /// `signer NAME`, `attestation NAME by SIGNER`, `allOf`, `anyOf`, `atLeast N`, `index`, `every leaf`, or `leaf PLATFORM`.
+    /// `signer NAME`, `attestation NAME by SIGNER`, `allOf`, `anyOf`, `atLeast N`, `index`, `every leaf`, `leaf PLATFORM`,
+    /// `revoked`, or `exempt until MOMENT`.
     pub rule: String,
     /// Whether it holds.
     pub outcome: Outcome,
@@ -145,6 +146,9 @@ pub struct Node {
     /// The digest of a leaf.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// Why the policy leaves the image alone for now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exempted: Option<String>,
     /// Why it does not hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
@@ -155,7 +159,7 @@ pub struct Node {
 
 impl Node {
     pub(super) fn composite(rule: String, outcome: Outcome, of: Vec<Node>) -> Self {
-        Self { rule, outcome, key: None, signature: None, digest: None, reasons: Vec::new(), of }
+        Self { rule, outcome, key: None, signature: None, digest: None, exempted: None, reasons: Vec::new(), of }
     }
 
     /// The leaves that have this outcome, from left to right.
@@ -181,6 +185,9 @@ impl Node {
     }
 
     fn line(&self) -> String {
+        if let Some(reason) = &self.exempted {
+            return format!("{}: {reason}", self.rule);
+        }
         match (&self.key, self.outcome) {
             (Some(key), Outcome::Accept) => format!("{} ({key})", self.rule),
             _ => {
@@ -250,14 +257,12 @@ impl Findings {
             .map(|result| result.tree.outcome)
             .max_by_key(|outcome| outcome.severity())
             .unwrap_or(Outcome::Accept);
-        self.warnings = results
-            .iter()
-            .filter(|result| result.mode == Mode::Warn && result.tree.outcome != Outcome::Accept)
-            .map(|result| {
-                let (policy, outcome) = (&result.policy, result.tree.outcome.word());
-                cut(&format!("policy {policy}: {outcome}: {}", result.tree.explain()), MAX_SUMMARY)
-            })
-            .collect();
+        let warning =
+            results.iter().filter(|result| result.mode == Mode::Warn && result.tree.outcome != Outcome::Accept);
+        self.warnings.extend(warning.map(|result| {
+            let (policy, outcome) = (&result.policy, result.tree.outcome.word());
+            cut(&format!("policy {policy}: {outcome}: {}", result.tree.explain()), MAX_SUMMARY)
+        }));
         let telling: Vec<String> = results
             .iter()
             .filter(|result| decides(result.mode) && result.tree.outcome == outcome)

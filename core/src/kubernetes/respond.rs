@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::images::Images;
 use super::review::{Disposition, Review};
+use crate::digest::Digest;
 
 /// The annotation on a pod template: a JSON object from image to the digest that it had when the template was admitted.
 pub const TEMPLATE_ANNOTATION: &str = "bulla.dev/digests";
@@ -64,6 +65,9 @@ pub struct ImageVerdict {
     /// What policies in mode `warn` have to say.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// The id of the record that the host keeps of this decision.
+    #[serde(default)]
+    pub record: Option<Digest>,
 }
 
 /// A verdict that does not say so enforces.
@@ -102,7 +106,7 @@ fn judge(review: &Review, images: &Images, verdicts: &[ImageVerdict], settings: 
             continue;
         };
         warnings.extend(verdict.warnings.iter().map(|warning| format!("{image}: {warning}")));
-        audit.push(json!({"image": image, "outcome": verdict.outcome, "digest": verdict.digest}));
+        audit.push(audited(image, verdict));
         match (verdict.outcome.as_str(), settings.unknown) {
             ("accept", _) => {
                 if let (Some(digest), Some(pinned)) = (&verdict.digest, &verdict.pinned) {
@@ -131,6 +135,15 @@ fn judge(review: &Review, images: &Images, verdicts: &[ImageVerdict], settings: 
         }
     }
     (denials, response)
+}
+
+/// What the cluster's audit log keeps of a verdict: enough to find the record, and to see that one is missing.
+fn audited(image: &str, verdict: &ImageVerdict) -> Value {
+    let mut entry = json!({"image": image, "outcome": verdict.outcome, "digest": verdict.digest});
+    if let (Some(fields), Some(record)) = (entry.as_object_mut(), &verdict.record) {
+        fields.insert("record".to_owned(), json!(record));
+    }
+    entry
 }
 
 type Pins<'r> = BTreeMap<&'r str, (&'r [super::images::Use], &'r String, &'r String)>;
@@ -230,6 +243,7 @@ mod tests {
             summary: format!("{outcome}: because"),
             enforced: true,
             warnings: Vec::new(),
+            record: None,
         }
     }
 
@@ -324,6 +338,23 @@ mod tests {
         let response = respond(&review, &[a, verdict("host.example/b:1", "unknown")], lenient);
         assert_eq!(response["response"]["allowed"], json!(true));
         assert!(response["response"]["warnings"][0].as_str().expect("a warning").contains("although unknown"));
+    }
+
+    #[test]
+    fn the_audit_log_names_the_record_of_every_verdict_that_has_one() {
+        let pod = json!({"spec": {"containers": [{"image": "host.example/a:1"}, {"image": "host.example/b:1"}]}});
+        let review = review("", "Pod", "CREATE", pod, Value::Null);
+        let record = format!("sha256:{}", "b".repeat(64));
+        let recorded = json!({"image": "host.example/b:1", "outcome": "reject", "summary": "x", "record": record});
+        let recorded: ImageVerdict = serde_json::from_value(recorded).expect("a verdict");
+        let response = respond(&review, &[verdict("host.example/a:1", "accept"), recorded], SETTINGS);
+        let images = response["response"]["auditAnnotations"]["images"].as_str().expect("a text");
+        let images: Value = serde_json::from_str(images).expect("JSON");
+        assert_eq!((images[0].get("record"), &images[1]["record"]), (None, &json!(record)));
+        for id in ["", "b", "sha256:B", &record.to_uppercase(), "sha1:b"] {
+            let bad = json!({"image": "a", "outcome": "reject", "summary": "x", "record": id});
+            assert!(serde_json::from_value::<ImageVerdict>(bad).is_err(), "{id}");
+        }
     }
 
     #[test]

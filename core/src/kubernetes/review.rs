@@ -1,11 +1,13 @@
 //! AdmissionReview v1, the request (k8s.io/api/admission/v1; Kubernetes docs, "Dynamic Admission Control").
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::images::{self, Images, PodSpecs};
 use crate::json::{self, JsonError};
-use crate::limits::{MAX_IMAGES, MAX_REVIEW_BYTES};
+use crate::limits::{MAX_IMAGES, MAX_LABELS, MAX_REVIEW_BYTES};
 use crate::text::excerpt;
 
 /// A request for admission, with the images it is about.
@@ -19,6 +21,8 @@ pub struct Review {
     pub operation: String,
     /// `request.dryRun`: nothing outside may be changed by this review.
     pub dry_run: bool,
+    /// `metadata.labels` of the object; empty for one that is not decided about.
+    pub labels: BTreeMap<String, String>,
     /// `kind/name` for logs, e.g. `Pod web-0`.
     pub target: String,
     /// What is to be done with it.
@@ -104,8 +108,13 @@ impl Review {
         }
         let request = wire.request.ok_or(ReviewError::NoRequest)?;
         let (disposition, previous) = dispose(&request);
+        let (disposition, labels) = match (disposition, labels(&request.object)) {
+            (Disposition::Decide(_), Err(problem)) => (Disposition::Deny(problem), BTreeMap::new()),
+            (disposition, labels) => (disposition, labels.unwrap_or_default()),
+        };
         Ok(Self {
             previous,
+            labels,
             target: excerpt(format!("{} {}", request.kind.kind, request.name).trim_end()),
             uid: request.uid,
             namespace: request.namespace,
@@ -115,6 +124,30 @@ impl Review {
             object: request.object,
         })
     }
+}
+
+/// The labels of an object. What could not be a label is refused, as the API server does later: one that is left out
+/// could be the one that a policy is for.
+fn labels(object: &Value) -> Result<BTreeMap<String, String>, String> {
+    let labels = match object.pointer("/metadata/labels") {
+        None | Some(Value::Null) => return Ok(BTreeMap::new()),
+        Some(Value::Object(labels)) => labels,
+        Some(_) => return Err("/metadata/labels is not an object".to_owned()),
+    };
+    if labels.len() > MAX_LABELS {
+        return Err(format!("{} labels, at most {MAX_LABELS} are looked at", labels.len()));
+    }
+    let label = |(key, value): (&String, &Value)| match value.as_str().filter(|value| is_label(key, value)) {
+        Some(value) => Ok((key.clone(), value.to_owned())),
+        None => Err(format!("{:?} is not a label", excerpt(key))),
+    };
+    labels.iter().map(label).collect()
+}
+
+/// Whether an object can have such a label (Kubernetes docs, "Labels and Selectors", section "Syntax and character set"), as
+/// far as its size goes: a prefix of 253 characters, a slash, a name of 63; a value of 63.
+pub(crate) fn is_label(key: &str, value: &str) -> bool {
+    (1..=317).contains(&key.len()) && value.len() <= 63
 }
 
 /// What the review calls for, and the images of the object before an update.

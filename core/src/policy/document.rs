@@ -1,14 +1,17 @@
 //! One policy document (docs/policy.md): its types as they stand in YAML, and the policy made from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::attestation::{Attestation, AttestationDocument};
+use super::circumstances::{Circumstances, Operation, Scope, read_labels, read_operations};
+use super::exemption::{Exemption, ExemptionDocument};
 use super::requirement::Requirement;
 use super::signer::{Signer, SignerDocument, distinct};
+use crate::digest::Digest;
 use crate::glob::Pattern;
-use crate::limits::MAX_SIGNERS;
+use crate::limits::{MAX_REVOKED, MAX_SIGNERS};
 use crate::reference::Repository;
 use crate::yaml::{Document, YamlError};
 
@@ -27,7 +30,10 @@ pub struct Policy {
     /// What happens to an image that does not satisfy it.
     pub mode: Mode,
     images: Images,
-    namespaces: Vec<String>,
+    scope: Scope,
+    /// Digests that it refuses, whatever is signed.
+    pub revoked: BTreeSet<Digest>,
+    exempt: Vec<Exemption>,
     /// The signers by name.
     pub signers: BTreeMap<String, Signer>,
     /// The attestations by name.
@@ -97,6 +103,10 @@ struct Spec {
     mode: Mode,
     #[serde(rename = "match")]
     matches: Match,
+    #[serde(default)]
+    revoked: Vec<String>,
+    #[serde(default)]
+    exempt: Vec<ExemptionDocument>,
     signers: BTreeMap<String, SignerDocument>,
     #[serde(default)]
     attestations: BTreeMap<String, AttestationDocument>,
@@ -116,6 +126,10 @@ struct Match {
     every_image: bool,
     #[serde(default)]
     namespaces: Option<Vec<String>>,
+    #[serde(default)]
+    operations: Option<Vec<Operation>>,
+    #[serde(default)]
+    labels: Option<BTreeMap<String, String>>,
 }
 
 impl Policy {
@@ -141,7 +155,12 @@ impl Policy {
             return Err(document.error("metadata.name", "a name has 1 to 253 characters"));
         }
         let images = read_match(&spec.matches, document)?;
-        let namespaces = read_namespaces(spec.matches.namespaces, document)?;
+        let scope = Scope {
+            namespaces: read_namespaces(spec.matches.namespaces, "spec.match.namespaces", document)?,
+            operations: read_operations(spec.matches.operations, document)?,
+            labels: read_labels(spec.matches.labels, document)?,
+        };
+        let revoked = read_revoked(&spec.revoked, document)?;
         if spec.signers.len() > MAX_SIGNERS {
             return Err(document.error("spec.signers", format!("more than {MAX_SIGNERS} signers")));
         }
@@ -171,7 +190,9 @@ impl Policy {
             document: name_of_document.to_owned(),
             mode: spec.mode,
             images,
-            namespaces,
+            scope,
+            revoked,
+            exempt: Exemption::read_all(spec.exempt, document)?,
             signers,
             attestations,
             multi_arch: spec.multi_arch,
@@ -179,9 +200,9 @@ impl Policy {
         })
     }
 
-    /// Whether this policy has a say about images of this repository in this namespace. A question without a namespace
-    /// (a pull, a command line) is matched by every policy that matches the repository; see [`Policy::is_namespaced`].
-    pub fn matches(&self, repository: &Repository, namespace: Option<&str>) -> bool {
+    /// Whether this policy has a say about images of this repository in these circumstances. Where those are not known (a
+    /// pull, a command line) every policy matches that matches the repository; see [`Policy::unknown`].
+    pub fn matches(&self, repository: &Repository, circumstances: Circumstances<'_>) -> bool {
         let images = match &self.images {
             Images::Every => true,
             Images::Patterns { images, except } => {
@@ -189,15 +210,18 @@ impl Policy {
                     && !except.iter().any(|pattern| pattern.matches(repository))
             }
         };
-        let namespaces = self.namespaces.is_empty()
-            || namespace.is_none_or(|namespace| self.namespaces.iter().any(|wanted| wanted == namespace));
-        images && namespaces
+        images && self.scope.contains(circumstances)
     }
 
-    /// Whether the policy is about certain namespaces only. Then it can restrict a question without a namespace, and never
-    /// grants one: it takes a policy for all namespaces to match as well.
-    pub fn is_namespaced(&self) -> bool {
-        !self.namespaces.is_empty()
+    /// The exemptions of images of this repository in this namespace, whether they still hold or not.
+    pub fn exemptions(&self, repository: &Repository, namespace: Option<&str>) -> impl Iterator<Item = &Exemption> {
+        self.exempt.iter().filter(move |exemption| exemption.is_about(repository, namespace))
+    }
+
+    /// What the policy is for in particular and is not known about a question, in words: a namespace, an operation, labels.
+    /// Then it can restrict the question, and never grants it: it takes a policy for all of them to match as well.
+    pub fn unknown(&self, circumstances: Circumstances<'_>) -> Option<&'static str> {
+        self.scope.unknown(circumstances)
     }
 
     /// The registries that this policy names: in its patterns (none for `everyImage`), and where signatures lie elsewhere.
@@ -219,6 +243,10 @@ fn check_objects(document: &Document) -> Result<(), YamlError> {
             return Err(not_an_object(path));
         }
     }
+    let exempt = document.value().pointer("/spec/exempt").and_then(|value| value.as_array());
+    if let Some(index) = exempt.and_then(|exempt| exempt.iter().position(|exemption| !exemption.is_object())) {
+        return Err(not_an_object(&format!("spec.exempt[{index}]")));
+    }
     let signers = document.value().pointer("/spec/signers").and_then(|value| value.as_object());
     let attestations = document.value().pointer("/spec/attestations").and_then(|value| value.as_object());
     if let Some((name, _)) = attestations.into_iter().flatten().find(|(_, attestation)| !attestation.is_object()) {
@@ -235,20 +263,16 @@ fn check_objects(document: &Document) -> Result<(), YamlError> {
         if !signer.is_object() || signer.get("cosign").is_some_and(|cosign| !cosign.is_object()) {
             return Err(not_an_object(&format!("spec.signers.{name}")));
         }
+        let mirrors = signer.pointer("/cosign/mirrors").and_then(|value| value.as_array());
+        if let Some(index) = mirrors.and_then(|mirrors| mirrors.iter().position(|mirror| !mirror.is_object())) {
+            return Err(not_an_object(&format!("spec.signers.{name}.cosign.mirrors[{index}]")));
+        }
     }
     Ok(())
 }
 
 fn read_match(matches: &Match, document: &Document) -> Result<Images, YamlError> {
-    let patterns = |list: &[String], field: &str| {
-        list.iter()
-            .enumerate()
-            .map(|(index, text)| {
-                let path = format!("spec.match.{field}[{index}]");
-                Pattern::parse(text).map_err(|error| document.error(&path, error.to_string()))
-            })
-            .collect::<Result<Vec<_>, _>>()
-    };
+    let patterns = |list: &[String], field: &str| read_patterns(list, &format!("spec.match.{field}"), document);
     match (matches.every_image, matches.images.is_empty()) {
         (true, true) if matches.except.is_empty() => Ok(Images::Every),
         (true, _) => Err(document.error("spec.match", "everyImage stands alone: leave images and except out")),
@@ -263,11 +287,33 @@ fn read_match(matches: &Match, document: &Document) -> Result<Images, YamlError>
     }
 }
 
+fn read_revoked(revoked: &[String], document: &Document) -> Result<BTreeSet<Digest>, YamlError> {
+    if revoked.len() > MAX_REVOKED {
+        return Err(document.error("spec.revoked", format!("more than {MAX_REVOKED} digests")));
+    }
+    let read = revoked.iter().enumerate().map(|(index, text)| {
+        Digest::parse(text).map_err(|problem| document.error(&format!("spec.revoked[{index}]"), problem.to_string()))
+    });
+    read.collect()
+}
+
+/// Patterns over repositories, at this path.
+pub(super) fn read_patterns(list: &[String], path: &str, document: &Document) -> Result<Vec<Pattern>, YamlError> {
+    let read = list.iter().enumerate().map(|(index, text)| {
+        Pattern::parse(text).map_err(|error| document.error(&format!("{path}[{index}]"), error.to_string()))
+    });
+    read.collect()
+}
+
 /// Namespaces are names, not patterns (RFC 1123 labels): one that can never match would make the policy mean nothing.
-fn read_namespaces(namespaces: Option<Vec<String>>, document: &Document) -> Result<Vec<String>, YamlError> {
+pub(super) fn read_namespaces(
+    namespaces: Option<Vec<String>>,
+    path: &str,
+    document: &Document,
+) -> Result<Vec<String>, YamlError> {
     let Some(namespaces) = namespaces else { return Ok(Vec::new()) };
     if namespaces.is_empty() {
-        return Err(document.error("spec.match.namespaces", "an empty list matches nothing: leave it out for all"));
+        return Err(document.error(path, "an empty list matches nothing: leave it out for all"));
     }
     for (index, name) in namespaces.iter().enumerate() {
         let fits = (1..=63).contains(&name.len())
@@ -277,7 +323,7 @@ fn read_namespaces(namespaces: Option<Vec<String>>, document: &Document) -> Resu
         if !fits {
             let message =
                 format!("{:?} is not the name of a namespace (patterns are not read here)", crate::text::excerpt(name));
-            return Err(document.error(&format!("spec.match.namespaces[{index}]"), message));
+            return Err(document.error(&format!("{path}[{index}]"), message));
         }
     }
     Ok(namespaces)

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::circumstances::Circumstances;
 use super::document::Policy;
 use crate::limits::MAX_POLICIES;
 use crate::reference::Repository;
@@ -67,9 +68,9 @@ impl PolicySet {
         &self.policies
     }
 
-    /// The policies that have a say about this repository in this namespace.
-    pub fn matching<'s>(&'s self, repository: &Repository, namespace: Option<&str>) -> Vec<&'s Policy> {
-        self.policies.iter().filter(|policy| policy.matches(repository, namespace)).collect()
+    /// The policies that have a say about this repository in these circumstances.
+    pub fn matching<'s>(&'s self, repository: &Repository, circumstances: Circumstances<'_>) -> Vec<&'s Policy> {
+        self.policies.iter().filter(|policy| policy.matches(repository, circumstances)).collect()
     }
 }
 
@@ -90,7 +91,7 @@ fn read_document(name: &str, bytes: &[u8]) -> Result<Vec<(Policy, Document)>, Ya
 mod tests {
     use super::PolicySet;
     use crate::key::{Algorithm, PrivateKey};
-    use crate::policy::Mode;
+    use crate::policy::{Circumstances, Mode};
     use crate::reference::Repository;
 
     fn key(seed: u8) -> String {
@@ -119,7 +120,8 @@ mod tests {
         let set =
             read(&policy(&format!("{MATCH}  mode: warn\n  require: {{atLeast: 2, of: [a, b]}}\n"))).expect("valid");
         assert_eq!(set.policies()[0].mode, Mode::Warn);
-        let matching = |name: &str| set.matching(&Repository::parse(name).expect("valid"), Some("default")).len();
+        let circumstances = Circumstances { namespace: Some("default"), ..Circumstances::default() };
+        let matching = |name: &str| set.matching(&Repository::parse(name).expect("valid"), circumstances).len();
         assert_eq!(matching("host.example/app/x"), 1);
         assert_eq!(matching("host.example/other"), 0);
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::mirror::{Mirror, MirrorDocument};
+use super::validity::{Validity, ValidityDocument};
 use crate::cosign::form::Form;
 use crate::key::{Fingerprint, PublicKey};
 use crate::limits::MAX_ANNOTATIONS;
@@ -23,6 +25,10 @@ pub struct Signer {
     pub forms: Vec<Form>,
     /// Where signatures lie when they do not lie beside the image (cosign's `COSIGN_REPOSITORY`).
     pub signature_repository: Option<Repository>,
+    /// Repositories whose images may bear the identity of those that they were copied from.
+    pub mirrors: Vec<Mirror>,
+    /// When it counts.
+    pub validity: Validity,
 }
 
 /// How the identity in a signature is compared with the image reference.
@@ -60,6 +66,14 @@ struct CosignSigner {
     forms: Option<Vec<Form>>,
     #[serde(default)]
     signature_repository: Option<String>,
+    #[serde(default)]
+    mirrors: Vec<MirrorDocument>,
+    #[serde(default)]
+    not_before: Option<String>,
+    #[serde(default)]
+    not_after: Option<String>,
+    #[serde(default)]
+    revoked_since: Option<String>,
 }
 
 impl Signer {
@@ -98,18 +112,45 @@ impl Signer {
                 Some(Repository::parse(&text).map_err(|problem| error("signatureRepository", problem.to_string()))?)
             }
         };
-        Ok(Self { key, identity: source.identity, annotations: source.annotations, forms, signature_repository })
+        let mirrors = Mirror::read_all(&source.mirrors, &format!("{path}.mirrors"), document)?;
+        if source.identity == IdentityRule::AnyUnsafe && !mirrors.is_empty() {
+            return Err(error("mirrors", "anyUnsafe compares no identity: leave one of the two out".to_owned()));
+        }
+        let bounds = ValidityDocument {
+            not_before: source.not_before,
+            not_after: source.not_after,
+            revoked_since: source.revoked_since,
+        };
+        Ok(Self {
+            key,
+            identity: source.identity,
+            annotations: source.annotations,
+            forms,
+            signature_repository,
+            mirrors,
+            validity: Validity::read(&bounds, &path, document)?,
+        })
     }
 }
 
-/// Two signers that ask for the same of the same key are one: `allOf` them would look like two and be one.
+impl Signer {
+    /// Whether an image of one repository may bear the identity of the other: they are the same, or a mirror says so.
+    pub fn may_bear(&self, image: &Repository, identity: &Repository) -> bool {
+        image == identity || self.mirrors.iter().any(|mirror| mirror.source_of(image).as_ref() == Some(identity))
+    }
+}
+
+/// Two signers that ask for the same of the same key are one: `allOf` them would look like two and be one. When they count
+/// makes no difference.
 pub(super) fn distinct(signers: &BTreeMap<String, Signer>) -> Result<(), String> {
     let mut seen: BTreeMap<_, &str> = BTreeMap::new();
     for (name, signer) in signers {
         let mut forms = signer.forms.clone();
         forms.sort_unstable();
-        let asks =
-            (signer.key.fingerprint(), signer.identity, &signer.annotations, forms, &signer.signature_repository);
+        let mut mirrors = signer.mirrors.clone();
+        mirrors.sort_unstable();
+        let place = &signer.signature_repository;
+        let asks = (signer.key.fingerprint(), signer.identity, &signer.annotations, forms, place, mirrors);
         if let Some(other) = seen.insert(asks, name) {
             return Err(format!("signers {other:?} and {name:?} are the same: one key, the same conditions"));
         }

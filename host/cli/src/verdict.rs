@@ -66,6 +66,9 @@ fn node(out: &mut String, depth: usize, tree: &Value) {
         let _ = write!(words, "  {digest}");
     }
     line(out, depth, &words);
+    if let Some(exempted) = string(tree, "exempted") {
+        line(out, depth.saturating_add(2), exempted);
+    }
     for reason in list(tree, "reasons") {
         line(out, depth.saturating_add(2), string(reason, "message").unwrap_or("?"));
     }

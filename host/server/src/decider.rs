@@ -1,5 +1,6 @@
 //! From an image to a verdict, for every surface: the policies in force, the sources, the sandbox, the time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use arc_swap::ArcSwap;
 use bulla_engine::{Engine, decide};
 use bulla_records::{Action, Digest, Made};
 use bulla_registry::Sources;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tracing::{error, info};
 
@@ -76,16 +78,32 @@ pub(crate) struct Asked<'a> {
     /// The Kubernetes namespace, object and dry run; empty and false for a pull.
     pub(crate) namespace: &'a str,
     pub(crate) object: &'a str,
+    /// What else the question says about the object.
+    pub(crate) circumstances: &'a Circumstances,
     pub(crate) dry_run: bool,
 }
 
+/// What is known about the Kubernetes object that names an image, as the module found it; nothing for a pull.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Circumstances {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) namespace: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) operation: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) labels: Option<BTreeMap<String, String>>,
+}
+
 /// What the module is asked: this, and nothing else of the object that the image was named in.
-fn question(image: &str, namespace: Option<&str>) -> Value {
-    let mut question = json!({"image": image, "now": clock::now()});
-    if let (Some(namespace), Some(fields)) = (namespace, question.as_object_mut()) {
-        fields.insert("namespace".to_owned(), namespace.into());
+fn question(image: &str, circumstances: &Circumstances) -> Value {
+    #[derive(Serialize)]
+    struct Question<'q> {
+        image: &'q str,
+        now: i64,
+        #[serde(flatten)]
+        circumstances: &'q Circumstances,
     }
-    question
+    json!(Question { image, now: clock::now(), circumstances })
 }
 
 /// The first 12 digits: enough to tell two apart in a log.
@@ -109,9 +127,15 @@ impl Decider {
     /// Decides about one image. Always answers, at the latest shortly after `deadline`; a sandbox that failed, a limit or
     /// too much to do give an *unknown* verdict that says so.
     pub async fn decide(&self, image: &str, namespace: Option<&str>, deadline: Instant) -> Decided {
+        let circumstances = Circumstances { namespace: namespace.map(str::to_owned), ..Circumstances::default() };
+        self.decide_in(image, &circumstances, deadline).await
+    }
+
+    /// The same about an image that a Kubernetes object names.
+    pub(crate) async fn decide_in(&self, image: &str, circumstances: &Circumstances, deadline: Instant) -> Decided {
         let begun = Instant::now();
         let loaded = self.loaded();
-        let question = question(image, namespace);
+        let question = question(image, circumstances);
         let decision = decide(&self.engine, loaded.documents(), &question, &self.sources, deadline).await;
         let generation = loaded.generation().clone();
         let basis = |evidence| Some(Basis { question, loaded, evidence });
@@ -146,8 +170,7 @@ impl Decider {
             let object = Some(asked.object).filter(|object| !object.is_empty()).map(str::to_owned);
             let made = Made { surface: asked.surface.recorded(), action, object };
             if decided.basis.is_none() {
-                let namespace = Some(asked.namespace).filter(|namespace| !namespace.is_empty());
-                let question = question(asked.image, namespace);
+                let question = question(asked.image, asked.circumstances);
                 decided.basis = Some(Basis { question, loaded: self.loaded(), evidence: Vec::new() });
             }
             if let Err(problem) = self.record(&mut decided, made, deadline).await {

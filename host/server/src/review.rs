@@ -1,5 +1,6 @@
 //! One review: its images from the module, a decision about each, the response from the module.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use tracing::error;
 
 use crate::config::WhenUnknown;
-use crate::decider::{Asked, Decided, Decider, Outcome};
+use crate::decider::{Asked, Circumstances, Decided, Decider, Outcome};
 use crate::metrics::Surface;
 
 /// Wall time kept for making the response, at most; an eighth of what there is when that is less.
@@ -46,6 +47,10 @@ struct Extracted {
     #[serde(default)]
     namespace: String,
     #[serde(default)]
+    operation: Option<String>,
+    #[serde(default)]
+    labels: Option<BTreeMap<String, String>>,
+    #[serde(default)]
     dry_run: bool,
     #[serde(default)]
     target: String,
@@ -73,8 +78,14 @@ pub(crate) async fn review(decider: &Arc<Decider>, body: Bytes, rules: Rules, de
     let remaining = left(deadline);
     let reserve = RESERVE.min(remaining / 8);
     let settle_by = deadline.checked_sub(reserve).unwrap_or(deadline);
+    let circumstances = Circumstances {
+        namespace: Some(found.namespace.clone()).filter(|namespace| !namespace.is_empty()),
+        operation: found.operation.clone(),
+        labels: found.labels.clone(),
+    };
+    let place = (&found, &circumstances);
     let decisions: Vec<_> =
-        found.images.iter().map(|image| decide(decider, &found, &image.image, rules, settle_by)).collect();
+        found.images.iter().map(|image| decide(decider, place, &image.image, rules, settle_by)).collect();
     let decisions = futures_util::stream::iter(decisions).buffer_unordered(rules.parallel_images.max(1));
     let verdicts: Vec<Value> = decisions.collect().await;
 
@@ -94,11 +105,16 @@ pub(crate) async fn review(decider: &Arc<Decider>, body: Bytes, rules: Rules, de
     }
 }
 
-async fn decide(decider: &Decider, review: &Extracted, image: &str, rules: Rules, deadline: Instant) -> Value {
+async fn decide(
+    decider: &Decider,
+    (review, circumstances): (&Extracted, &Circumstances),
+    image: &str,
+    rules: Rules,
+    deadline: Instant,
+) -> Value {
     let begun = Instant::now();
-    let namespace = Some(review.namespace.as_str()).filter(|namespace| !namespace.is_empty());
     let latest = deadline.checked_add(GRACE).unwrap_or(deadline);
-    let work = decider.decide(image, namespace, deadline);
+    let work = decider.decide_in(image, circumstances, deadline);
     let decided = tokio::time::timeout_at(latest.into(), work).await.unwrap_or_else(|_| {
         let registry = image.split('/').next().unwrap_or_default();
         let reason = format!("no verdict about an image of {registry} within {} ms", begun.elapsed().as_millis());
@@ -107,8 +123,9 @@ async fn decide(decider: &Decider, review: &Extracted, image: &str, rules: Rules
     let asked = Asked {
         surface: Surface::Webhook,
         image,
-        namespace: namespace.unwrap_or_default(),
+        namespace: &review.namespace,
         object: &review.target,
+        circumstances,
         dry_run: review.dry_run,
     };
     let action = action(&decided, rules.unknown);

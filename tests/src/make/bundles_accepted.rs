@@ -14,6 +14,7 @@ pub(super) fn write(book: &mut Book) {
     versions(book);
     spellings(book);
     statements(book);
+    sha512(book);
     listings(book);
     company(book);
 }
@@ -278,6 +279,25 @@ fn statements(book: &mut Book) {
         Scene::bundled(exact, &[Stored::new(&bundle(&key, &tagged))]).image(&format!("{APP}:1.4@{}", subject()));
     let comment = "`exact`, asked by tag: the tag that was signed.";
     add(book, "accept/statement-exact-by-tag", scene.vector("statement", comment, accepted()));
+}
+
+/// The image is named by its SHA-512 digest throughout: in the statement, in the subject of the manifest, in the question.
+fn sha512(book: &mut Book) {
+    let key = Key::p256(1);
+    let hex = hex::encode(<sha2::Sha512 as sha2::Digest>::digest("the manifest that is signed\n"));
+    let image = format!("{APP}@sha512:{hex}");
+    let said = super::dsse::statement_about(super::dsse::SIGNATURE, &format!("sha512:{hex}"), &json!({}));
+    let stored =
+        Stored::new(&bundle(&key, &said)).manifest(|it| it["subject"]["digest"] = json!(format!("sha512:{hex}")));
+    let list = Recipe::Json(super::dsse::list(&[stored.descriptor()]));
+    let scene = Scene::new(policy_of(&key)).image(&image).found(&format!("referrers {image}"), list, None);
+    let scene = scene.found(&stored.manifest_need(APP), Recipe::Text(stored.manifest_text()), None).found(
+        &stored.blob_need(APP),
+        stored.content.clone(),
+        None,
+    );
+    let comment = "An image that is named by its SHA-512 digest.";
+    add(book, "subject/sha512-bundle", scene.vector("statement", comment, accepted()));
 }
 
 fn listings(book: &mut Book) {

@@ -195,6 +195,19 @@ fn refused(book: &mut Book) {
         "One leaf by another key.",
         rejected("other-key"),
     );
+    let without = |digest: &str| Index::new(&format!("{EVERY}  revoked: ['{digest}']\n"), &two);
+    add(
+        "leaf-revoked",
+        without(&toolbox::digest("arm64")).itself(Not).fetched().leaf("amd64", Bundle),
+        "One leaf is revoked: what lies there for it is not asked for.",
+        rejected("revoked-digest").text("leaf linux/arm64"),
+    );
+    add(
+        "index-revoked",
+        without(&every().digest()),
+        "The index is revoked: its leaves are not looked at.",
+        rejected("revoked-digest"),
+    );
     add("no-leaf-signed", every().leaf("amd64", Not).leaf("arm64", Not), "Neither.", rejected("not-signed"));
     let swapped = every().leaf("amd64", Bundle);
     let arm = toolbox::digest("arm64");

@@ -6,6 +6,7 @@ mod budgets;
 mod bundles_accepted;
 mod bundles_malformed;
 mod bundles_misused;
+mod circumstances;
 mod conditions;
 mod constants;
 mod dsse;
@@ -13,8 +14,10 @@ mod evidence;
 mod inspect;
 mod keys;
 mod leaves;
+mod lifetimes;
 mod manifests;
 mod messages;
+mod mirrors;
 mod payloads;
 mod places;
 mod policies;
@@ -25,6 +28,7 @@ mod reviews;
 mod scene;
 mod signatures;
 mod signing;
+mod standings;
 mod statements_malformed;
 mod steering;
 mod toolbox;
@@ -48,13 +52,16 @@ pub fn all() -> Book {
         bundles_accepted::write,
         bundles_malformed::write,
         bundles_misused::write,
+        circumstances::write,
         conditions::write,
         evidence::write,
         inspect::write,
         keys::write,
         leaves::write,
+        lifetimes::write,
         manifests::write,
         messages::write,
+        mirrors::write,
         payloads::write,
         places::write,
         policies::write,
@@ -64,6 +71,7 @@ pub fn all() -> Book {
         reviews::write,
         signatures::write,
         signing::write,
+        standings::write,
         statements_malformed::write,
         steering::write,
         trees::write,

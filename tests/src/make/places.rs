@@ -74,12 +74,12 @@ fn forms(book: &mut Book) {
     add(
         "bundle-pinned-legacy-there",
         legacy(of("[bundle]").no_referrers()),
-        "A good legacy signature does not count where bundles are pinned; its tag is not asked for.",
-        rejected("nothing-found"),
+        "A good legacy signature does not count where bundles are pinned; it is named.",
+        rejected("nothing-found").text("cosign legacy signatures"),
     );
     add(
         "bundle-pinned-attestation-there",
-        of("[bundle]").listed(&[good.clone().typed(PROVENANCE)]),
+        of("[bundle]").listed(&[good.clone().typed(PROVENANCE)]).no_tag(),
         "An attestation does not stand for a signature; it is named.",
         rejected("nothing-found").text("attestation of type https://slsa.dev/provenance/v1"),
     );
@@ -165,7 +165,7 @@ fn oci_11(book: &mut Book) {
     let bundles = Scene::new(asks("        forms: [bundle]\n"));
     add(
         "bundle-pinned",
-        bundles.listed(&[signature_image(&[good()])]),
+        bundles.listed(&[signature_image(&[good()])]).no_tag(),
         "Where bundles are pinned it is named, and not fetched.",
         rejected("nothing-found").text("cosign signature as OCI 1.1 referrer"),
     );

@@ -199,8 +199,8 @@ fn lists(book: &mut Book) {
     );
     add(
         "referrers-failed-bundle-only",
-        forms("[bundle]").answered(&referrers, failed()),
-        "Bundles only: the tag is not asked for.",
+        forms("[bundle]").answered(&referrers, failed()).no_tag(),
+        "Bundles only: the tag is asked for its name only.",
         unknown("unfetched"),
     );
     add(
@@ -211,7 +211,7 @@ fn lists(book: &mut Book) {
     );
     add(
         "referrers-absent-bundle-only",
-        forms("[bundle]").no_referrers(),
+        forms("[bundle]").no_referrers().no_tag(),
         "404 for the list: nothing refers to the image.",
         rejected("nothing-found").text("no signature was found"),
     );

@@ -125,6 +125,19 @@ pub(super) fn write(book: &mut Book) {
         true,
         json!({"auditAnnotations": {"allowed": "a deletion starts no image"}}),
     );
+    let record = format!("sha256:{}", "5a".repeat(32));
+    let mut recorded = verdict("reject");
+    recorded["record"] = json!(record);
+    let audited = json!([{"digest": subject(), "image": image, "outcome": "reject", "record": record}]);
+    add(
+        "recorded",
+        create(),
+        vec![recorded.clone()],
+        pin(),
+        "The cluster's audit log names the record of a decision, also where it denies.",
+        false,
+        json!({"auditAnnotations": {"images": crate::recipe::sorted(&audited).to_string()}}),
+    );
     let template = json!({"spec": {"template": {"metadata": {"annotations": {"a": "b"}}, "spec": {"containers": [{"image": image}]}}}});
     let value = format!("{{\"{image}\":\"{}\"}}", subject());
     let added =
@@ -138,4 +151,13 @@ pub(super) fn write(book: &mut Book) {
         true,
         json!({"patch": added}),
     );
+    recorded["record"] = json!("sha256:5A");
+    let mut bad = extract(
+        Recipe::Json(create()),
+        "What stands in an audit log as a record's id is a digest, and nothing that a host happened to hand over.",
+        Expect::error("message-invalid"),
+    );
+    bad.operation = "respond".to_owned();
+    bad.header = Some(json!({"review": 0, "verdicts": [recorded], "settings": pin()}));
+    super::add(book, "respond/record-not-a-digest", bad);
 }

@@ -97,6 +97,8 @@ pub(super) struct Scene {
     pub(super) image: String,
     pub(super) repository: String,
     pub(super) namespace: Option<&'static str>,
+    pub(super) operation: Option<&'static str>,
+    pub(super) labels: Option<Value>,
     evidence: Vec<Value>,
     blobs: Vec<Recipe>,
 }
@@ -109,6 +111,8 @@ impl Scene {
             image: image(),
             repository: APP.to_owned(),
             namespace: None,
+            operation: None,
+            labels: None,
             evidence: Vec::new(),
             blobs: Vec::new(),
         }
@@ -204,6 +208,12 @@ impl Scene {
         let mut question = json!({"image": self.image, "now": NOW});
         if let Some(namespace) = self.namespace {
             question["namespace"] = json!(namespace);
+        }
+        if let Some(operation) = self.operation {
+            question["operation"] = json!(operation);
+        }
+        if let Some(labels) = &self.labels {
+            question["labels"] = labels.clone();
         }
         let mut blobs = self.blobs;
         blobs.extend(self.policies.iter().map(|policy| Recipe::lines(policy)));

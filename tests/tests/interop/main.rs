@@ -13,3 +13,4 @@ mod proxy;
 mod registries;
 mod remote_keys;
 mod requests;
+mod summaries;

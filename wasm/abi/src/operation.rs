@@ -35,11 +35,13 @@ pub enum Operation {
     Key = 13,
     /// Lists the signatures and attestations that lie in a registry for an image. Answers with needs or a listing.
     Inspect = 14,
+    /// Says another's policies as Bulla's own.
+    Convert = 15,
 }
 
 impl Operation {
     /// Every operation, in the order of its number.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Describe,
         Self::Load,
         Self::Open,
@@ -55,6 +57,7 @@ impl Operation {
         Self::Generate,
         Self::Key,
         Self::Inspect,
+        Self::Convert,
     ];
 
     /// The number that goes over the boundary.
@@ -85,6 +88,7 @@ impl Operation {
             Self::Generate => "generate",
             Self::Key => "key",
             Self::Inspect => "inspect",
+            Self::Convert => "convert",
         }
     }
 }
@@ -99,7 +103,7 @@ mod tests {
             assert_eq!(usize::try_from(operation.number()), Ok(index));
             assert_eq!(Operation::from_number(operation.number()), Some(operation));
         }
-        assert_eq!(Operation::from_number(15), None);
+        assert_eq!(Operation::from_number(16), None);
         assert_eq!(Operation::from_number(-1), None);
     }
 }

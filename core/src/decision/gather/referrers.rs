@@ -7,7 +7,7 @@ use oci_spec::image::{Descriptor, ImageIndex};
 
 use super::tags::{payloads, unreadable};
 use super::{Candidate, Gathered, Kind, Material, Target, Wanted};
-use crate::cosign::bundle::{self, Material as KeyMaterial, Referrer};
+use crate::cosign::bundle::{self, Material as KeyMaterial, Referrer, ReferrerError};
 use crate::cosign::form::Form;
 use crate::cosign::legacy::{self, LegacyError};
 use crate::cosign::predicate;
@@ -73,6 +73,9 @@ pub(super) fn collect<'e>(
                         gathered.beside(attestation_of(referrer.predicate_type.as_deref()));
                     }
                     Ok(referrer) => bundles.push((place, referrer)),
+                    Err(ReferrerError::Version(error)) if entry.kind == Entry::Unnamed => {
+                        gathered.beside(error.to_string());
+                    }
                     Err(_) if entry.kind == Entry::Unnamed => gathered.beside(artifact(None)),
                     Err(error) => {
                         let reason = Reason::Defect { place: place.clone(), what: error.to_string() };
@@ -115,14 +118,14 @@ fn sort(index: &ImageIndex, wanted: &Wanted, gathered: &mut Gathered<'_>) -> Res
         if !seen.insert(text.to_owned()) {
             continue;
         }
-        let artifact_type = descriptor.artifact_type().as_ref().map(ToString::to_string);
+        let artifact_type = descriptor.artifact_type().as_ref().map(ToString::to_string).filter(|it| !it.is_empty());
         let hint = annotation(descriptor, bundle::PREDICATE_TYPE_ANNOTATION);
         let kind = match artifact_type.as_deref() {
             Some(legacy::SIGNATURE_ARTIFACT_TYPE) if wanted.takes(Form::Legacy) && wanted.signatures => {
                 Entry::Signatures
             }
             // Clients that keep the list themselves have written the config's type there, which is that of an empty blob.
-            None | Some("" | "application/vnd.oci.empty.v1+json") if wanted.takes(Form::Bundle) => Entry::Unnamed,
+            None | Some("application/vnd.oci.empty.v1+json") if wanted.takes(Form::Bundle) => Entry::Unnamed,
             Some(text) => match bundle::version(text) {
                 Ok(Some(_)) if wanted.takes(Form::Bundle) && wanted.may_want(hint.as_deref()) => Entry::Bundle,
                 Ok(Some(_)) if wanted.takes(Form::Bundle) => {

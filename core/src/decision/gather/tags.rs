@@ -28,12 +28,27 @@ pub(super) fn collect<'e>(
     ask: &mut Asking<'e>,
 ) -> Option<()> {
     if !wanted.takes(Form::Legacy) {
-        return Some(());
+        return name_unread(target, wanted, gathered, ask);
     }
     let signatures = if wanted.signatures { collect_signatures(target, gathered, ask) } else { Some(()) };
     let attestations =
         if wanted.attestations() { collect_attestations(target, wanted, gathered, ask) } else { Some(()) };
     signatures.and(attestations)
+}
+
+/// Where the legacy form does not count, what lies under the tags is only named.
+fn name_unread(target: Target<'_>, wanted: &Wanted, gathered: &mut Gathered<'_>, ask: &mut Asking<'_>) -> Option<()> {
+    let signatures = wanted.signatures.then(|| (target.digest.signature_tag(), "cosign legacy signatures"));
+    let attestations = wanted.attestations().then(|| (target.digest.attestation_tag(), "cosign legacy attestations"));
+    let mut is_whole = true;
+    for (tag, name) in signatures.into_iter().chain(attestations) {
+        match ask.get(&Need::tagged_image(target.place, &tag)) {
+            None => is_whole = false,
+            Some(Outcome::Absent) => {}
+            Some(_) => gathered.beside(name.to_owned()),
+        }
+    }
+    is_whole.then_some(())
 }
 
 fn collect_signatures<'e>(target: Target<'_>, gathered: &mut Gathered<'e>, ask: &mut Asking<'e>) -> Option<()> {

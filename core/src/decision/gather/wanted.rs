@@ -68,11 +68,10 @@ impl Wanted {
         }
     }
 
-    /// The shelves to look at, the likeliest first. Referrers are looked at before any reject, whatever the forms: so
-    /// that what lies there in another form is named.
+    /// The shelves to look at, the likeliest first. Both are looked at before any reject, whatever the forms: so that what
+    /// lies there in another form is named.
     pub(in crate::decision) fn shelves(&self) -> Vec<Shelf> {
         match self.forms.as_slice() {
-            [Form::Bundle] => vec![Shelf::Referrers],
             [Form::Legacy, ..] => vec![Shelf::Tags, Shelf::Referrers],
             _ => vec![Shelf::Referrers, Shelf::Tags],
         }

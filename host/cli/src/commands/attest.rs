@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
-use super::publishing::{self, Options};
+use super::publishing::{self, Images, Options};
 use crate::options::Global;
 use crate::output::Exit;
 use crate::plan::Attestation;
@@ -30,9 +30,8 @@ Exit codes: 0 every attestation is there; 2 it is not, or nothing could be signe
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The images, by tag or digest
-    #[arg(required = true, value_name = "IMAGE")]
-    images: Vec<String>,
+    #[command(flatten)]
+    images: Images,
     /// What kind of statement it is: a name or a URI
     #[arg(long = "type", value_name = "TYPE")]
     predicate_type: String,

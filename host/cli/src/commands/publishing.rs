@@ -18,6 +18,24 @@ use crate::signing::{AT_ONCE, Prepared, Signing};
 use crate::sources::{SourceOptions, pair};
 use crate::start;
 
+/// What is signed.
+#[derive(Debug, Args)]
+pub(crate) struct Images {
+    /// The images, by tag or digest
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<String>,
+    /// Of an index, every manifest in it as well, each by a signature of its own
+    #[arg(long, short)]
+    recursive: bool,
+}
+
+impl Images {
+    /// Exactly this one, and nothing that is in it.
+    pub(crate) fn one(image: String) -> Self {
+        Self { images: vec![image], recursive: false }
+    }
+}
+
 /// How signatures are made and where they go.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -28,9 +46,6 @@ pub(crate) struct Options {
     /// How it is kept
     #[arg(long, value_enum, default_value_t = Form::Legacy)]
     form: Form,
-    /// Of an index, every manifest in it as well, each by a signature of its own
-    #[arg(long, short)]
-    recursive: bool,
     /// An annotation to sign with the digest
     #[arg(long, short, value_name = "NAME=VALUE", value_parser = pair)]
     annotation: Vec<(String, String)>,
@@ -53,7 +68,7 @@ pub(crate) struct Options {
 /// When an image cannot be signed; then nothing is published unless publishing had begun, which the error says.
 pub(crate) fn run(
     global: &Global,
-    images: &[String],
+    images: &Images,
     options: &Options,
     attestation: Option<Attestation>,
 ) -> Result<Exit> {
@@ -68,7 +83,7 @@ pub(crate) fn run(
             signature_repository: options.signature_repository.clone(),
         };
         let signing = Signing::new(&engine, sources, &signer, &claim).await?;
-        let prepared = signing.prepare_all(images, options.recursive).await?;
+        let prepared = signing.prepare_all(&images.images, images.recursive).await?;
         if options.dry_run {
             let plans = || prepared.iter().map(plan_text).collect::<Vec<_>>().join("\n");
             output::either(global.output, plans, || report(&signer, &claim, &prepared, false));

@@ -1,19 +1,25 @@
-//! `bulla record`: shows, exports and collects records of decisions.
+//! `bulla record`: shows, exports, sums up and collects records of decisions.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use bulla_records::limits::MIN_STORE_BYTES;
-use bulla_records::{Entry, Options, PREDICATE_TYPE, Record, Store, SummaryOptions, summary};
+use bulla_records::{Entry, Options, PREDICATE_TYPE, Record, Replayed, Store, SummaryOptions, Whole, summary};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::publishing::{self, Images};
+use super::replay::again;
 use crate::files;
 use crate::options::Global;
 use crate::output::{self, Exit};
+use crate::plan::Attestation;
 use crate::records::{self, Folder};
+
+/// Wall time for the replay of a record that is attested.
+const REPLAY: Duration = Duration::from_secs(60);
 
 /// Show, export and collect records of decisions
 #[derive(Debug, Subcommand)]
@@ -28,8 +34,15 @@ pub(crate) enum Command {
     Export(Export),
     /// Take the file of a record into a folder of records
     Import(Import),
-    /// Make the predicate of a SLSA verification summary from a record; `bulla attest` signs it
+    /// Make the predicate of a SLSA verification summary from a record
     Summary(Summary),
+    /// Sign and publish the verification summary of a record, for exactly the digest that was decided about
+    #[command(
+        after_help = "The record is replayed first, by the module in this program: what that does not say again is \
+        not signed. Everything else is as with `bulla attest --help`.\n\n\
+        Exit codes: 0 the attestation is there; 2 it is not, or there is nothing to sign."
+    )]
+    Attest(Attest),
     /// Drop records that are too old or too much, and what no record rests on. Services that write there do so by themselves
     Gc(Collect),
 }
@@ -95,6 +108,15 @@ pub(crate) struct Summary {
     resource_uri: Option<String>,
 }
 
+/// What is signed, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Attest {
+    #[command(flatten)]
+    summary: Summary,
+    #[command(flatten)]
+    options: publishing::Options,
+}
+
 /// What stays.
 #[derive(Debug, Args)]
 pub(crate) struct Collect {
@@ -138,19 +160,14 @@ pub(crate) fn run(global: &Global, command: &Command) -> Result<Exit> {
             output::either(global.output, || written.id.to_string(), || json!({"id": written.id}));
         }
         Command::Summary(arguments) => {
-            let whole = arguments.one.folder.whole(&arguments.one.record)?;
-            let options = SummaryOptions {
-                verifier: arguments.verifier.clone(),
-                policy_uri: arguments.policy_uri.clone(),
-                resource_uri: arguments.resource_uri.clone(),
-            };
-            let made = summary(&whole, &options)?;
+            let (_, made) = arguments.make()?;
             output::either(
                 global.output,
                 || format!("{:#}", made.predicate),
                 || json!({"predicateType": PREDICATE_TYPE, "image": made.image, "predicate": made.predicate}),
             );
         }
+        Command::Attest(arguments) => return attest(global, arguments),
         Command::Gc(arguments) => {
             let seconds = u64::try_from(bulla_server::now()).unwrap_or_default();
             let now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
@@ -171,6 +188,44 @@ pub(crate) fn run(global: &Global, command: &Command) -> Result<Exit> {
         }
     }
     Ok(Exit::Done)
+}
+
+impl Summary {
+    fn make(&self) -> Result<(Whole, bulla_records::Summary)> {
+        let whole = self.one.folder.whole(&self.one.record)?;
+        let options = SummaryOptions {
+            verifier: self.verifier.clone(),
+            policy_uri: self.policy_uri.clone(),
+            resource_uri: self.resource_uri.clone(),
+        };
+        let made = summary(&whole, &options)?;
+        Ok((whole, made))
+    }
+}
+
+/// Signs a summary. Whoever wrote the record could write anything: it counts only for what the module says once more.
+fn attest(global: &Global, arguments: &Attest) -> Result<Exit> {
+    let (whole, made) = arguments.summary.make()?;
+    if !whole.by_this_module() {
+        bail!(
+            "{}: another module decided, {}; attest it with the program that has that one",
+            whole.id,
+            whole.record.module
+        );
+    }
+    match again(global, &whole, REPLAY)? {
+        Replayed::Agrees { .. } => {}
+        Replayed::Differs { pointer, .. } => {
+            bail!("{}: the module does not say that again, it differs at {pointer}; `bulla replay` shows how", whole.id)
+        }
+        Replayed::NoVerdict { .. } => bail!("{}: the module gave no verdict then", whole.id),
+    }
+    let attestation = Attestation {
+        predicate_type: PREDICATE_TYPE.to_owned(),
+        predicate: made.predicate.to_string().into_bytes(),
+        now: bulla_server::now(),
+    };
+    publishing::run(global, &Images::one(made.image), &arguments.options, Some(attestation))
 }
 
 fn list(global: &Global, arguments: &List) -> Result<()> {

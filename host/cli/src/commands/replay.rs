@@ -47,25 +47,32 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<Exit> {
     let Some(whole) = judged(global, arguments.folder.whole(&arguments.record))? else {
         return Ok(Exit::Rejected);
     };
-    let mut options = Options { instances: 2, compiler: Compiler::this_program(), ..Options::default() };
-    if let Some(folder) = &global.cache_dir {
-        options.cache_dir = Some(folder.clone());
-    }
-    let engines = Engines::new(options);
-    let deadline = Duration::from_secs(arguments.deadline);
-    let replayed = start::runtime()?.block_on(async {
-        // Starting the module takes what it takes: the time is for the decision.
-        if let Some(module) = whole.module.as_ref().filter(|_| whole.verdict.is_some()) {
-            engines.of(whole.record.module, module).await?;
-        }
-        replay(&whole, &engines, Instant::now() + deadline).await
-    })?;
+    let replayed = again(global, &whole, Duration::from_secs(arguments.deadline))?;
     output::either(global.output, || text(&whole, &replayed), || for_programs(&whole, &replayed));
     Ok(match replayed {
         Replayed::Agrees { .. } => Exit::Done,
         Replayed::Differs { .. } => Exit::Rejected,
         Replayed::NoVerdict { .. } => Exit::Failed,
     })
+}
+
+/// Decides anew by the module that decided then.
+///
+/// # Errors
+/// When that module does not run here, or gives no verdict in this time.
+pub(crate) fn again(global: &Global, whole: &Whole, deadline: Duration) -> Result<Replayed> {
+    let mut options = Options { instances: 2, compiler: Compiler::this_program(), ..Options::default() };
+    if let Some(folder) = &global.cache_dir {
+        options.cache_dir = Some(folder.clone());
+    }
+    let engines = Engines::new(options);
+    Ok(start::runtime()?.block_on(async {
+        // Starting the module takes what it takes: the time is for the decision.
+        if let Some(module) = whole.module.as_ref().filter(|_| whole.verdict.is_some()) {
+            engines.of(whole.record.module, module).await?;
+        }
+        replay(whole, &engines, Instant::now() + deadline).await
+    })?)
 }
 
 fn text(whole: &Whole, replayed: &Replayed) -> String {

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::publishing::{self, Options};
+use super::publishing::{self, Images, Options};
 use crate::options::Global;
 use crate::output::Exit;
 
@@ -28,9 +28,8 @@ Exit codes: 0 every signature is there; 2 it is not, or nothing could be signed.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The images, by tag or digest
-    #[arg(required = true, value_name = "IMAGE")]
-    images: Vec<String>,
+    #[command(flatten)]
+    images: Images,
     #[command(flatten)]
     options: Options,
 }

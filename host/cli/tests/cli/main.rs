@@ -6,6 +6,7 @@ mod forms;
 mod inspect;
 mod keys;
 mod policies;
+mod policy_tools;
 mod program;
 mod records;
 mod registry;

@@ -21,17 +21,31 @@ fn a_mistake_is_shown_at_its_place() {
     let bad = place.run(&["policy", "check", "bad.yaml"]);
     assert_eq!(bad.code, 1);
     let line = place.read("bad.yaml").lines().count();
-    assert!(bad.out.starts_with(&format!("bad.yaml:{line}:")), "{}", bad.out);
-    assert!(bad.out.contains("signer \"relaese\" is not defined"), "{}", bad.out);
+    assert!(bad.out.starts_with("error: signer \"relaese\" is not defined: there are release\n"), "{}", bad.out);
+    assert!(bad.out.contains(&format!("--> bad.yaml:{line}:12\n")), "{}", bad.out);
     assert!(bad.out.contains(&format!("{line} |   require: relaese\n")), "{}", bad.out);
-    let caret = bad.out.lines().last().expect("a line").trim_start();
-    assert!(caret.starts_with('|') && caret.ends_with('^'), "{}", bad.out);
+    assert!(bad.out.contains("|            ^^^^^^^ did you mean `release`?\n"), "{}", bad.out);
+    assert!(bad.out.ends_with("= at spec.require\n") && !bad.out.contains('\u{1b}'), "{}", bad.out);
 
     let both = place.run(&["policy", "check", "good.yaml", "bad.yaml", "--output", "json"]);
     assert_eq!(both.code, 1);
     let both = json_of(&both.out);
     assert_eq!(both["valid"], false);
-    assert_eq!(both["diagnostics"][0]["document"], "bad.yaml");
+    let first = &both["diagnostics"][0];
+    assert_eq!((&first["document"], &first["line"], &first["column"]), (&"bad.yaml".into(), &line.into(), &12.into()));
+    assert_eq!((&first["path"], &first["suggestion"]), (&"spec.require".into(), &"release".into()));
+
+    // A name that is far from all others, a place beyond the end, a line that is as long as its document.
+    for (text, hint) in [
+        (policy("somebody"), "^\n"),
+        ("a: [\n".to_owned(), "--> bad.yaml:2:1\n"),
+        (format!("apiVersion: bulla.dev/v1alpha1\nkind: {}\n", "x".repeat(9000)), "= at kind\n"),
+        (policy("release").replace("everyImage:", "everyImag:"), "^^^^^^^^^ did you mean `everyImage`?\n"),
+    ] {
+        place.write("bad.yaml", &text);
+        let bad = place.run(&["policy", "check", "bad.yaml"]);
+        assert!(bad.code == 1 && bad.out.contains(hint) && bad.out.len() < 1500, "{}", bad.out);
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::permit::Permit;
 use super::refusal::Refusal;
 use super::route::Reference;
 use crate::config::WhenUnknown;
-use crate::decider::{Asked, Decided, Outcome};
+use crate::decider::{Asked, Circumstances, Decided, Outcome};
 use crate::metrics::Surface;
 
 /// Seconds that a tag's digest stays the same for clients: a client asks with HEAD and then with GET, and must not get
@@ -85,7 +85,8 @@ impl Proxy {
             return Err(Refusal::unavailable(format!("{image}: too many decisions at once")));
         };
         let decided = self.decider.decide(image, None, deadline).await;
-        let asked = Asked { surface: Surface::Proxy, image, namespace: "", object: "", dry_run: false };
+        let circumstances = &Circumstances::default();
+        let asked = Asked { surface: Surface::Proxy, image, namespace: "", object: "", circumstances, dry_run: false };
         let action = match accepted(name, image, &decided, self.unknown) {
             Ok(accepted) if accepted.is_known() => Action::Allowed,
             Ok(_) => Action::Warned,

@@ -8,7 +8,7 @@ use bulla_server::Config;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::world::{IMAGE, Services, World, create, pod};
+use crate::world::{IMAGE, Services, World, create, pod, policy};
 
 fn image(tag: &str) -> String {
     format!("{IMAGE}:{tag}")
@@ -130,4 +130,25 @@ async fn a_registry_that_never_answers_ends_in_a_denial_in_time() {
     let message = message(&response);
     assert!(message.contains(&format!("{wanted}: unknown")), "{message}");
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+/// The module finds operation and labels in the object, and the host passes them on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_for_certain_operations_and_labels_has_its_say_about_such_objects_only() {
+    let (world, _) = World::new().await;
+    let mut document: Value = serde_json::from_str(&policy(&[&world.ours], "enforce")).expect("JSON");
+    document["spec"]["match"]["operations"] = json!(["CREATE"]);
+    document["spec"]["match"]["labels"] = json!({"tier": "production"});
+    world.policy(&document.to_string());
+    let services = world.start().await;
+    for (labels, allowed) in [(json!({"tier": "production", "a": "b"}), true), (json!({"tier": "test"}), false)] {
+        let mut object = pod(&[image("signed")]);
+        object["metadata"]["labels"] = labels;
+        let mut review = create("", "Pod", object);
+        let response = services.review("/v1/admit", &review).await;
+        assert_eq!(response["response"]["allowed"], json!(allowed), "{response}");
+        review["request"]["operation"] = json!("UPDATE");
+        let response = services.review("/v1/admit", &review).await;
+        assert!(message(&response).contains("no policy matches"), "{response}");
+    }
 }

@@ -91,12 +91,18 @@ async fn a_dry_run_leaves_nothing_and_an_object_none_of_its_secrets() {
     object["spec"]["containers"][0]["env"] = json!([{"name": "TOKEN", "value": "very-secret"}]);
     let mut review = create("", "Pod", object);
     review["request"]["dryRun"] = json!(true);
-    services.review("/v1/admit", &review).await;
+    let audited = |answer: serde_json::Value| -> serde_json::Value {
+        let images = answer["response"]["auditAnnotations"]["images"].as_str().expect("a text").to_owned();
+        serde_json::from_str(&images).expect("JSON")
+    };
+    let dry = audited(services.review("/v1/admit", &review).await);
+    assert_eq!(dry[0].get("record"), None);
     assert_eq!(all(&folder(&world)), []);
     review["request"]["dryRun"] = json!(false);
-    services.review("/v1/admit", &review).await;
+    let told = audited(services.review("/v1/admit", &review).await);
     let [whole] = all(&folder(&world)).try_into().expect("one record");
     assert_eq!(whole.record.made.action, Action::Allowed);
+    assert_eq!(told[0]["record"], json!(whole.id), "the cluster's audit log names the record");
     let exported = whole.export(false).expect("small");
     assert!(!String::from_utf8_lossy(&exported).contains("very-secret"));
 }

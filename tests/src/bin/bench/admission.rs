@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bulla_tests::support::{Registry, Serving, bulla, bulla_key, free_address, run};
+use bulla_tests::support::{Registry, Serving, bulla, bulla_key, free_address, http_client, https_client, run};
 use serde_json::{Value, json};
 
 use crate::table::{Table, percentile, ratio, show};
@@ -100,7 +100,7 @@ impl Webhook {
         let serving = Serving::start(&folder, &config, address);
         Ok(Self {
             serving,
-            client: client(&folder.join("state"))?,
+            client: https_client(&folder.join("state")),
             url: format!("https://127.0.0.1:{}/v1/admit", address.port()),
         })
     }
@@ -167,29 +167,8 @@ impl Webhook {
     }
 }
 
-/// A client that trusts the webhook's own authority and nothing else.
-fn client(state: &Path) -> Result<reqwest::Client, Failure> {
-    let authority = bulla_tests::support::authority(state);
-    let pem = std::fs::read(authority)?;
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in rustls::pki_types::pem::PemObject::pem_slice_iter(&pem) {
-        let certificate: rustls::pki_types::CertificateDer<'static> = certificate?;
-        roots.add(certificate)?;
-    }
-    client_trusting(roots)
-}
-
-fn client_trusting(roots: rustls::RootCertStore) -> Result<reqwest::Client, Failure> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().http1_only().build()?)
-}
-
 async fn registry_round_trip(registry: &Registry, repository: &str) -> Result<Duration, Failure> {
-    let client = client_trusting(rustls::RootCertStore::empty())?;
+    let client = http_client(rustls::RootCertStore::empty());
     let url = format!("http://{}/v2/{repository}/manifests/1", registry.address);
     let mut times = Vec::new();
     for _ in 0..300 {

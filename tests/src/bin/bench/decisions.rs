@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::module::{BUDGET, Failure, KeyPair, point};
 use crate::table::{Table, median, ratio, show, times};
 
-const IMAGE: &str = "bench.example/app";
+pub(crate) const IMAGE: &str = "bench.example/app";
 /// Junk around one good bundle: with it, as many as are looked at.
 const JUNK: u32 = 999;
 
@@ -68,19 +68,24 @@ async fn decide(
     Ok((median(&times), last.ok_or("no run")?))
 }
 
-fn documents(pair: &KeyPair, more: &str) -> Result<Documents, Failure> {
+pub(crate) fn documents(pair: &KeyPair, more: &str) -> Result<Documents, Failure> {
+    Ok(Documents::new([("bench.yaml".to_owned(), policy("bench", IMAGE, pair, more)?)])?)
+}
+
+/// A policy about these images that asks for this key.
+pub(crate) fn policy(name: &str, images: &str, pair: &KeyPair, more: &str) -> Result<Bytes, Failure> {
     let key: String =
         String::from_utf8(pair.public.clone())?.lines().map(|line| format!("          {line}\n")).collect();
     let policy = format!(
-        "apiVersion: bulla.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {{name: bench}}\nspec:\n  match: {{images: [{IMAGE}]}}\n  signers:\n    \
+        "apiVersion: bulla.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {{name: {name}}}\nspec:\n  match: {{images: [{images}]}}\n  signers:\n    \
          release:\n      cosign:\n        publicKey: |\n{key}{more}  require: release\n"
     );
-    Ok(Documents::new([("bench.yaml".to_owned(), Bytes::from(policy))])?)
+    Ok(policy.into())
 }
 
 /// A registry in memory.
 #[derive(Default)]
-struct Memory {
+pub(crate) struct Memory {
     content: HashMap<String, Bytes>,
     referrers: Vec<Value>,
 }
@@ -93,7 +98,7 @@ fn digest(bytes: &[u8]) -> String {
 
 impl Memory {
     /// Signs the image and keeps what would be pushed.
-    fn publish(&mut self, keys: &mut Sandbox, pair: &KeyPair, form: &str) -> Result<(), Failure> {
+    pub(crate) fn publish(&mut self, keys: &mut Sandbox, pair: &KeyPair, form: &str) -> Result<(), Failure> {
         let image = format!("{IMAGE}@{}", digest(MANIFEST));
         let (answer, prepared): (Value, _) =
             keys.call_json(Operation::Prepare, &json!({"image": image, "form": form}), Vec::new(), BUDGET)?;

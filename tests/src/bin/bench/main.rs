@@ -5,6 +5,8 @@
 mod admission;
 mod decisions;
 mod module;
+mod policies;
+mod records;
 mod requests;
 mod table;
 
@@ -21,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Engine::start(options)?
     };
     table.module(engine.module_digest());
-    eprintln!("signature checks, sandboxes, decisions …");
+    eprintln!("signature checks, sandboxes, decisions, policies, records …");
     runtime.block_on(module::measure(&engine, &mut table))?;
     eprintln!("registry requests …");
     requests::measure(&mut table);

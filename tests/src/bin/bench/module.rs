@@ -8,8 +8,8 @@ use bulla_abi::Operation;
 use bulla_engine::{Engine, Sandbox};
 use serde_json::{Value, json};
 
-use crate::decisions;
 use crate::table::{Table, median, ratio, show, times};
+use crate::{decisions, policies, records};
 
 pub(crate) const BUDGET: Duration = Duration::from_secs(10);
 
@@ -51,7 +51,9 @@ pub(crate) async fn measure(engine: &Engine, table: &mut Table) -> Result<(), Fa
         ratio(median(&fresh), Duration::from_micros(20)),
     );
 
-    decisions::measure(engine, &mut keys, table).await
+    decisions::measure(engine, &mut keys, table).await?;
+    policies::measure(engine, &mut keys, table).await?;
+    records::measure(engine, &mut keys, table).await
 }
 
 pub(crate) struct KeyPair {
@@ -61,8 +63,12 @@ pub(crate) struct KeyPair {
 
 impl KeyPair {
     pub(crate) fn make(sandbox: &mut Sandbox, algorithm: &str) -> Result<Self, Failure> {
+        Self::seeded(sandbox, algorithm, 7)
+    }
+
+    pub(crate) fn seeded(sandbox: &mut Sandbox, algorithm: &str, seed: u8) -> Result<Self, Failure> {
         let header = json!({"algorithm": algorithm, "entropy": 0});
-        let (_, blobs): (Value, _) = sandbox.call_json(Operation::Generate, &header, vec![vec![7; 264]], BUDGET)?;
+        let (_, blobs): (Value, _) = sandbox.call_json(Operation::Generate, &header, vec![vec![seed; 264]], BUDGET)?;
         let mut blobs = blobs.into_iter();
         Ok(Self { private: blobs.next().ok_or("no key")?, public: blobs.next().ok_or("no key")? })
     }

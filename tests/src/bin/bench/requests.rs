@@ -8,7 +8,7 @@ use crate::table::Table;
 /// 15 keys in the policy, of which the last three signed the image, each with an annotation of its own: no payload
 /// follows from the digest, so each has to be fetched.
 pub(crate) fn measure(table: &mut Table) {
-    let what = "registry requests of a cold decision, 15 keys × 3 signatures";
+    let what = "registry requests of a cold decision, 15 keys × 3 legacy signatures, `forms: [legacy, bundle]`";
     if peers::require("docker-registry").is_none() {
         return table.row(what, "not measured: docker-registry is missing".to_owned(), "at most 6", String::new());
     }
@@ -28,10 +28,16 @@ pub(crate) fn measure(table: &mut Table) {
     for (_, public) in &keys {
         arguments.extend(["--key".to_owned(), public.display().to_string()]);
     }
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let before = registry.requests();
-    let (code, verdict) = bulla_verify(&arguments);
-    assert_eq!(code, 0, "{verdict}");
-    let requests = registry.requests() - before;
+    let count = |forms: &[&str]| {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(forms.iter().copied()).collect();
+        let before = registry.requests();
+        let (code, verdict) = bulla_verify(&arguments);
+        assert_eq!(code, 0, "{verdict}");
+        registry.requests() - before
+    };
+    let requests = count(&["--form", "legacy", "--form", "bundle"]);
     table.row(what, requests.to_string(), "goal at most 6", format!("{requests} / 6"));
+    let requests = count(&[]);
+    let what = "the same where bundles are looked for first, and the registry has no referrers API";
+    table.row(what, requests.to_string(), "the list, and its fallback tag, more", String::new());
 }

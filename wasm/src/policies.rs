@@ -1,0 +1,48 @@
+//! The operation that says another's policies as Bulla's own.
+
+use bulla_abi::{ErrorBody, Message};
+use bulla_core::policy::convert;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::reply::{self, Answer, Reply};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Convert {
+    name: String,
+    blob: u32,
+    #[serde(default)]
+    files: Vec<NamedFile>,
+}
+
+/// A file that the source names, under the name by which it does.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NamedFile {
+    path: String,
+    blob: u32,
+}
+
+pub(crate) fn convert(message: &Message) -> Reply {
+    let header: Convert = reply::header(message)?;
+    let files = header.files.iter().map(|file| Ok((file.path.clone(), reply::blob(message, file.blob)?)));
+    let files = files.collect::<Result<Vec<_>, ErrorBody>>()?;
+    let source = reply::blob(message, header.blob)?;
+    let conversion = convert::convert(&header.name, source, &files).map_err(|problem| ErrorBody {
+        code: "convert-refused".to_owned(),
+        message: problem.to_string(),
+        details: problem.refused.iter().filter_map(|refused| serde_json::to_value(refused).ok()).collect(),
+    })?;
+    let mut blobs = Vec::new();
+    let policies: Vec<_> = conversion
+        .policies
+        .into_iter()
+        .map(|policy| {
+            let entry = json!({"name": policy.name, "blob": blobs.len(), "notes": policy.notes});
+            blobs.push(policy.text.into_bytes());
+            entry
+        })
+        .collect();
+    Answer::with(&json!({"policies": policies, "notes": conversion.notes}), blobs)
+}
