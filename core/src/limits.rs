@@ -83,7 +83,7 @@ pub const MAX_DEPTH: usize = 64;
 /// Octets of one policy document. 256 KiB: a quarter of what etcd takes for one object.
 pub const MAX_POLICY_BYTES: usize = 256 * 1024;
 
-/// Policies in one set: the issue tracker's largest wish is 10,000.
+/// Policies in one set. 10,000: one for each team and namespace of a large organisation.
 pub const MAX_POLICIES: usize = 10_000;
 
 /// Signers in one policy, and nodes in its requirement tree.

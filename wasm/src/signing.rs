@@ -8,7 +8,7 @@ use bulla_core::cosign::form::Form;
 use bulla_core::digest::Digest;
 use bulla_core::key::PublicKey;
 use bulla_core::reference::{Reference, Repository};
-use bulla_core::signing::{self, Attestation, Place, Request, Signed};
+use bulla_core::signing::{self, Attestation, Request, Signed, Storage};
 use bulla_core::time::UnixTime;
 use serde::Deserialize;
 use serde_json::json;
@@ -96,10 +96,10 @@ pub(crate) fn assemble(message: &Message) -> Reply {
     let (manifest, media_type) = (blob(header.manifest)?, header.media_type.as_deref());
     let misplaced = |words: &str| Err(error("message-invalid", format!("header: {words}")));
     let place = match (header.form, manifest) {
-        (Form::Legacy, None) if media_type.is_none() => Place::Legacy { existing, written },
+        (Form::Legacy, None) if media_type.is_none() => Storage::Legacy { existing, written },
         (Form::Legacy, _) => return misplaced("`manifest` and `mediaType` belong to the form `bundle`"),
         (Form::Bundle, Some(manifest)) if existing.is_none() && written.is_none() => {
-            Place::Bundle { manifest, media_type }
+            Storage::Bundle { manifest, media_type }
         }
         (Form::Bundle, Some(_)) => return misplaced("`existing` and `written` belong to the form `legacy`"),
         (Form::Bundle, None) => {

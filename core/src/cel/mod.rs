@@ -26,7 +26,6 @@ mod functions;
 mod moment;
 mod value;
 
-#[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;

@@ -1,4 +1,5 @@
 //! Expressions and what they give; a good part of them from cel-spec's tests/simple/testdata.
+#![cfg(test)]
 
 use serde_json::{Value, json};
 

@@ -365,6 +365,5 @@ const SHOWN_DIGESTS: usize = 8;
 /// that 1,000 layers name is repeated no further.
 const ANNOTATION_OCTETS: usize = 1024 * 1024;
 
-#[cfg(test)]
 #[path = "inspect_tests.rs"]
 mod tests;

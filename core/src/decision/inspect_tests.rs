@@ -1,4 +1,5 @@
 //! A registry in memory, and what is listed of it.
+#![cfg(test)]
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use crate::evidence::{Evidence, Outcome};
 use crate::key::{Algorithm, Hash, PrivateKey};
 use crate::manifest::{OCI_INDEX, OCI_MANIFEST};
 use crate::reference::{Reference, Repository};
-use crate::signing::{Attestation, Place, PushPlan, Request, Signed, assemble, prepare};
+use crate::signing::{Attestation, PushPlan, Request, Signed, Storage, assemble, prepare};
 
 const APP: &str = "host.example/app";
 
@@ -49,9 +50,9 @@ fn registry() -> (Answers, Digest) {
     (answers.into(), digest)
 }
 
-fn signed(digest: &Digest, seed: u8, attestation: Option<Attestation<'_>>, place: Place<'_>) -> PushPlan {
+fn signed(digest: &Digest, seed: u8, attestation: Option<Attestation<'_>>, place: Storage<'_>) -> PushPlan {
     let image = Reference::parse(&format!("{APP}@{digest}")).expect("valid");
-    let form = if matches!(place, Place::Legacy { .. }) { Form::Legacy } else { Form::Bundle };
+    let form = if matches!(place, Storage::Legacy { .. }) { Form::Legacy } else { Form::Bundle };
     let annotations = [("stage".to_owned(), "tested".to_owned())].into();
     let request = Request { image: &image, form, annotations: &annotations, attestation };
     let prepared = prepare(&request).expect("prepared");
@@ -123,15 +124,15 @@ fn codes(listing: &Listing) -> Vec<&'static str> {
 #[test]
 fn every_form_is_listed_with_what_it_claims_and_who_made_it() {
     let (mut answers, digest) = registry();
-    let first = signed(&digest, 1, None, Place::Legacy { existing: None, written: None });
-    let both = signed(&digest, 2, None, Place::Legacy { existing: Some(&first.manifest), written: None });
+    let first = signed(&digest, 1, None, Storage::Legacy { existing: None, written: None });
+    let both = signed(&digest, 2, None, Storage::Legacy { existing: Some(&first.manifest), written: None });
     push(&mut answers, &both);
     push(&mut answers, &first);
     answers.insert(format!("manifest {APP}:{}", digest.signature_tag()), found(&both.manifest, Some(OCI_MANIFEST)));
     let sbom = Attestation { predicate_type: "spdxjson", predicate: br#"{"spdxVersion":"SPDX-2.3"}"#, now: None };
-    push(&mut answers, &signed(&digest, 2, Some(sbom), Place::Legacy { existing: None, written: None }));
+    push(&mut answers, &signed(&digest, 2, Some(sbom), Storage::Legacy { existing: None, written: None }));
     let index = index();
-    let place = Place::Bundle { manifest: &index, media_type: Some(OCI_INDEX) };
+    let place = Storage::Bundle { manifest: &index, media_type: Some(OCI_INDEX) };
     let bundle = signed(&digest, 1, None, place);
     push(&mut answers, &bundle);
     let types = ["application/vnd.dev.sigstore.bundle.v0.3+json", "application/vnd.cncf.notary.signature"];
@@ -226,7 +227,7 @@ fn without_a_digest_nothing_is_looked_for() {
 fn defects_are_entries_and_other_images_are_said() {
     let (mut answers, digest) = registry();
     let elsewhere = Digest::sha256(b"elsewhere");
-    let plan = signed(&elsewhere, 1, None, Place::Legacy { existing: None, written: None });
+    let plan = signed(&elsewhere, 1, None, Storage::Legacy { existing: None, written: None });
     push(&mut answers, &plan);
     let mut manifest: Value = serde_json::from_slice(&plan.manifest).expect("JSON");
     let layers = manifest.get_mut("layers").and_then(Value::as_array_mut).expect("layers");
@@ -246,7 +247,7 @@ fn defects_are_entries_and_other_images_are_said() {
 #[test]
 fn another_repository_is_looked_in_and_the_image_stays_where_it_is() {
     let (mut answers, digest) = registry();
-    let plan = signed(&digest, 1, None, Place::Legacy { existing: None, written: None });
+    let plan = signed(&digest, 1, None, Storage::Legacy { existing: None, written: None });
     for blob in &plan.blobs {
         answers.insert(format!("blob host.example/signatures@{}", blob.digest), found(&blob.bytes, None));
     }

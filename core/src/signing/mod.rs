@@ -4,7 +4,6 @@
 
 mod bundle;
 mod legacy;
-#[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
@@ -85,12 +84,12 @@ pub struct Signed<'s> {
     /// Another repository than the image's to keep it in.
     pub repository: Option<&'s Repository>,
     /// The form, with what is known about what is there.
-    pub place: Place<'s>,
+    pub place: Storage<'s>,
 }
 
 /// What has to be known to keep a signature in a form.
 #[derive(Debug, Clone, Copy)]
-pub enum Place<'s> {
+pub enum Storage<'s> {
     /// Under a tag.
     Legacy {
         /// The manifest under the tag now, or nothing when there is none.
@@ -259,7 +258,7 @@ pub fn assemble(signed: &Signed<'_>) -> Result<PushPlan, SigningError> {
     let digest = digest_of(signed.image)?;
     let repository = signed.repository.unwrap_or_else(|| signed.image.repository()).clone();
     match (signed.place, signed.predicate_type) {
-        (Place::Legacy { existing, written }, None) => {
+        (Storage::Legacy { existing, written }, None) => {
             let payload = Digest::sha256(signed.payload);
             signed.check(Message::simple_signing(payload.check(signed.payload)?), digest, predicate::SIGNATURE)?;
             let there = |existing| legacy::has_signature(existing, signed.payload, signed.key);
@@ -267,7 +266,7 @@ pub fn assemble(signed: &Signed<'_>) -> Result<PushPlan, SigningError> {
             let layer = legacy::Layer::signature(signed.payload, signed.signature);
             legacy::plan(repository, digest.signature_tag(), legacy::There { existing, written }, layer, already_there)
         }
-        (Place::Legacy { existing, written }, Some(name)) => {
+        (Storage::Legacy { existing, written }, Some(name)) => {
             let predicate_type = type_of(name)?;
             signed.check(signed.statement(), digest, &predicate_type)?;
             let layer = legacy::Layer::attestation(signed.payload, signed.signature, &predicate_type)?;
@@ -280,7 +279,7 @@ pub fn assemble(signed: &Signed<'_>) -> Result<PushPlan, SigningError> {
                 already_there,
             )
         }
-        (Place::Bundle { manifest, media_type }, name) => {
+        (Storage::Bundle { manifest, media_type }, name) => {
             let predicate_type = name.map_or_else(|| Ok(predicate::SIGNATURE.to_owned()), type_of)?;
             signed.check(signed.statement(), digest, &predicate_type)?;
             let subject = bundle::Subject { digest, content: digest.check(manifest)?, media_type };

@@ -1,10 +1,11 @@
 //! Prepared, signed and assembled in every form.
+#![cfg(test)]
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Attestation, Form, Place, Prepared, PushPlan, Request, Signed, SigningError, assemble, prepare};
+use super::{Attestation, Form, Prepared, PushPlan, Request, Signed, SigningError, Storage, assemble, prepare};
 use crate::cosign::bundle::{Bundle, referrer};
 use crate::cosign::legacy;
 use crate::digest::Digest;
@@ -30,7 +31,7 @@ fn plan(
     prepared: &Prepared,
     seed: u8,
     predicate_type: Option<&str>,
-    place: Place<'_>,
+    place: Storage<'_>,
 ) -> Result<PushPlan, SigningError> {
     let algorithm = match seed {
         1 => Algorithm::EcdsaP256,
@@ -53,7 +54,7 @@ fn under_a_tag_signatures_are_added_and_none_is_lost_or_doubled() {
         let mut existing: Option<Vec<u8>> = None;
         for seed in 1..=4 {
             let plan = |existing| {
-                plan(&image, &prepared, seed, name, Place::Legacy { existing, written: None }).expect("assembled")
+                plan(&image, &prepared, seed, name, Storage::Legacy { existing, written: None }).expect("assembled")
             };
             let first = plan(existing.as_deref());
             assert!(!first.already_there);
@@ -71,7 +72,7 @@ fn what_was_written_and_is_gone_is_put_back() {
     let image = image(b"image");
     let prepared = prepared(&image, Form::Legacy, None).expect("prepared");
     let put = |seed, existing: Option<&[u8]>, written: Option<&[u8]>| {
-        plan(&image, &prepared, seed, None, Place::Legacy { existing, written }).expect("assembled").manifest
+        plan(&image, &prepared, seed, None, Storage::Legacy { existing, written }).expect("assembled").manifest
     };
     let layers = |manifest: &[u8]| legacy::parse(manifest, None).expect("readable");
     let first = put(1, None, None);
@@ -86,7 +87,7 @@ fn what_was_written_and_is_gone_is_put_back() {
 #[test]
 fn a_bundle_refers_to_the_image_and_is_the_same_each_time() {
     let image = image(MANIFEST);
-    let place = Place::Bundle { manifest: MANIFEST, media_type: Some(OCI_MANIFEST) };
+    let place = Storage::Bundle { manifest: MANIFEST, media_type: Some(OCI_MANIFEST) };
     for attestation in [None, Some(SBOM)] {
         let prepared = prepared(&image, Form::Bundle, attestation).expect("prepared");
         assert_ne!(prepared.message().as_ref(), prepared.payload.as_slice());
@@ -119,7 +120,7 @@ fn signatures_may_lie_elsewhere() {
         key: key.public(),
         predicate_type: None,
         repository: Some(&elsewhere),
-        place: Place::Legacy { existing: None, written: None },
+        place: Storage::Legacy { existing: None, written: None },
     };
     assert_eq!(assemble(&signed).expect("assembled").repository, elsewhere);
     assert!(String::from_utf8_lossy(&prepared.payload).contains("host.example/app"), "the identity is the image's");
@@ -129,9 +130,9 @@ fn signatures_may_lie_elsewhere() {
 fn what_does_not_hold_is_never_planned() {
     let (one, other) = (image(b"one"), image(b"other"));
     let payload = prepared(&one, Form::Legacy, None).expect("prepared");
-    let none = Place::Legacy { existing: None, written: None };
+    let none = Storage::Legacy { existing: None, written: None };
     assert!(matches!(plan(&other, &payload, 1, None, none), Err(SigningError::OtherDigest { .. })));
-    let unreadable = Place::Legacy { existing: Some(b"{\"layers\":7}"), written: None };
+    let unreadable = Storage::Legacy { existing: Some(b"{\"layers\":7}"), written: None };
     assert!(matches!(plan(&one, &payload, 1, None, unreadable), Err(SigningError::Existing(_))));
     let tagged = Reference::parse("host.example/app:1").expect("valid");
     assert!(matches!(prepared(&tagged, Form::Legacy, None), Err(SigningError::NoDigest { .. })));
@@ -140,7 +141,7 @@ fn what_does_not_hold_is_never_planned() {
     // A payload of one kind published as the other.
     assert!(matches!(plan(&one, &statement, 1, None, none), Err(SigningError::Signature(_))));
     assert!(matches!(plan(&one, &statement, 1, Some("spdx"), none), Err(SigningError::OtherType { .. })));
-    let place = |manifest| Place::Bundle { manifest, media_type: None };
+    let place = |manifest| Storage::Bundle { manifest, media_type: None };
     assert!(matches!(plan(&one, &statement, 1, None, place(b"{}")), Err(SigningError::OtherManifest(_))));
     assert!(matches!(plan(&one, &statement, 1, None, place(b"one")), Err(SigningError::Manifest(_))));
     let attest = |predicate_type, predicate: &[u8], now| {

@@ -51,18 +51,30 @@ fn name_unread(target: Target<'_>, wanted: &Wanted, gathered: &mut Gathered<'_>,
     is_whole.then_some(())
 }
 
+/// A manifest as it came, and the media type that came with it.
+type Unread<'e> = (&'e [u8], Option<&'e str>);
+
+/// The image under a tag. Only "there is no such tag" means that there is nothing; `None` while it is still to be fetched.
+fn tagged<'e>(
+    target: Target<'_>,
+    tag: &str,
+    absent: Reason,
+    ask: &mut Asking<'e>,
+) -> Option<Result<Unread<'e>, Reason>> {
+    let need = Need::tagged_image(target.place, tag);
+    Some(match ask.get(&need)? {
+        Outcome::Found { bytes, media_type } => Ok((bytes, media_type.as_deref())),
+        Outcome::Absent => Err(absent),
+        other => Err(Reason::unfetched(&need, other)),
+    })
+}
+
 fn collect_signatures<'e>(target: Target<'_>, gathered: &mut Gathered<'e>, ask: &mut Asking<'e>) -> Option<()> {
     let tag = target.digest.signature_tag();
-    let need = Need::tagged_image(target.place, &tag);
-    let layers = match ask.get(&need)? {
-        Outcome::Found { bytes, media_type } => legacy::parse(bytes, media_type.as_deref()),
-        // Only "there is no such tag" means that there is no signature.
-        Outcome::Absent => {
-            gathered.gap(FORMS, Kind::Signature, Reason::NotSigned { tag });
-            return Some(());
-        }
-        other => {
-            gathered.gap(FORMS, Kind::Signature, Reason::unfetched(&need, other));
+    let layers = match tagged(target, &tag, Reason::NotSigned { tag: tag.clone() }, ask)? {
+        Ok((bytes, media_type)) => legacy::parse(bytes, media_type),
+        Err(reason) => {
+            gathered.gap(FORMS, Kind::Signature, reason);
             return Some(());
         }
     };
@@ -144,22 +156,14 @@ fn collect_attestations<'e>(
     ask: &mut Asking<'e>,
 ) -> Option<()> {
     let tag = target.digest.attestation_tag();
-    let need = Need::tagged_image(target.place, &tag);
-    let layers = match ask.get(&need)? {
-        Outcome::Found { bytes, media_type } => legacy::parse_attestations(bytes, media_type.as_deref()),
-        Outcome::Absent => {
-            gathered.gap(FORMS, Kind::Attestation, Reason::NotAttested { tag });
-            return Some(());
-        }
-        other => {
-            gathered.gap(FORMS, Kind::Attestation, Reason::unfetched(&need, other));
-            return Some(());
-        }
-    };
+    let layers =
+        tagged(target, &tag, Reason::NotAttested { tag: tag.clone() }, ask)?.and_then(|(bytes, media_type)| {
+            legacy::parse_attestations(bytes, media_type).map_err(|error| unreadable(&error))
+        });
     let layers = match layers {
         Ok(layers) => layers,
-        Err(error) => {
-            gathered.gap(FORMS, Kind::Attestation, unreadable(&error));
+        Err(reason) => {
+            gathered.gap(FORMS, Kind::Attestation, reason);
             return Some(());
         }
     };

@@ -1,7 +1,6 @@
 //! `bulla verify`: asks the module about images, with policies or pinned keys.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -10,12 +9,12 @@ use bulla_records::{Action, Made, Options, Surface};
 use bulla_server::{Decided, Decider, Outcome, Recorder};
 use clap::Args;
 use futures_util::StreamExt as _;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
 use crate::options::Global;
 use crate::output::{self, Exit};
 use crate::policies::{self, Conditions, Form, Identity};
+use crate::progress::Progress;
 use crate::sources::{SourceOptions, pair};
 use crate::{start, verdict};
 
@@ -154,11 +153,11 @@ fn for_programs(decided: &Decided) -> Value {
 
 /// As many at once as there are sandboxes; each has its own deadline from when its turn comes.
 async fn decide_all(decider: &Decider, images: &[String], deadline: Duration) -> Vec<Decided> {
-    let progress = Progress::after_a_second(images.len());
+    let progress = Progress::after_a_second(images.len(), "images decided");
     let decisions = futures_util::stream::iter(images)
         .map(|image| async {
             let decided = decider.decide(image, None, Instant::now() + deadline).await;
-            progress.bar.inc(1);
+            progress.one();
             decided
         })
         .buffered(start::COMMAND_INSTANCES)
@@ -166,34 +165,4 @@ async fn decide_all(decider: &Decider, images: &[String], deadline: Duration) ->
         .await;
     progress.end();
     decisions
-}
-
-/// A line on the terminal that shows itself when it takes longer than a second.
-struct Progress {
-    bar: ProgressBar,
-    later: tokio::task::JoinHandle<()>,
-}
-
-impl Progress {
-    fn after_a_second(images: usize) -> Self {
-        let length = u64::try_from(images).unwrap_or(u64::MAX);
-        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} of {len} images decided, {elapsed}") {
-            bar.set_style(style);
-        }
-        let shown = bar.clone();
-        let later = tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            if std::io::stderr().is_terminal() {
-                shown.set_draw_target(ProgressDrawTarget::stderr());
-                shown.enable_steady_tick(Duration::from_millis(100));
-            }
-        });
-        Self { bar, later }
-    }
-
-    fn end(self) {
-        self.later.abort();
-        self.bar.finish_and_clear();
-    }
 }
