@@ -1,13 +1,13 @@
 //! What the module is from outside: no imports, known exports, a size.
 #![allow(clippy::expect_used, reason = "a test that cannot go on ends, and says where")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 
 use bulla_tests::hosts;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use wasmparser::{ExternalKind, Parser, Payload, Validator};
+use wasmparser::{ExternalKind, Operator, Parser, Payload, Validator};
 
 /// Octets of the module. 3 MB: twice what it takes today, and what a page can load without a thought.
 const MAX_BYTES: usize = 3_000_000;
@@ -59,6 +59,43 @@ fn the_module_imports_nothing_and_exports_exactly_what_is_known() {
     let known: BTreeMap<String, ExternalKind> =
         EXPORTS.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
     assert_eq!(exports, known);
+}
+
+/// What a host may rely on when it copies a memory instead of loading documents again: nothing but the memory changes for
+/// good. The stack pointer is back where it was when a call returns.
+#[test]
+fn all_of_its_state_lies_in_its_memory() {
+    let module = module();
+    let (mut written, mut exported, mut others) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+    for payload in Parser::new(0).parse_all(&module) {
+        match payload.expect("valid WebAssembly") {
+            Payload::ExportSection(section) => {
+                let exports = section.into_iter().map(|export| export.expect("valid WebAssembly"));
+                let globals = exports.filter(|export| export.kind == ExternalKind::Global);
+                exported.extend(globals.map(|export| export.index));
+            }
+            Payload::CodeSectionEntry(body) => {
+                for operator in body.get_operators_reader().expect("valid WebAssembly") {
+                    match operator.expect("valid WebAssembly") {
+                        Operator::GlobalSet { global_index } => _ = written.insert(global_index),
+                        operator @ (Operator::TableSet { .. }
+                        | Operator::TableGrow { .. }
+                        | Operator::TableFill { .. }
+                        | Operator::TableCopy { .. }
+                        | Operator::TableInit { .. }
+                        | Operator::ElemDrop { .. }
+                        | Operator::MemoryInit { .. }
+                        | Operator::DataDrop { .. }) => others.push(format!("{operator:?}")),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(others.is_empty(), "{others:?}");
+    assert_eq!(written.len(), 1, "globals beside the stack pointer are written: {written:?}");
+    assert!(written.is_disjoint(&exported), "hosts can change {written:?}");
 }
 
 #[test]

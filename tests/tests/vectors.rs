@@ -74,6 +74,10 @@ fn step_by_step_every_decision_ends_with_the_same_octets() {
         match runner::sandboxed_steps(vector) {
             Err(error) => Err(error.to_string()),
             Ok(reply) => same("wasmtime's session", &reply, &whole),
+        }?;
+        match runner::prepared_steps(vector) {
+            Err(error) => Err(error.to_string()),
+            Ok(reply) => same("wasmtime's session over documents loaded before", &reply, &whole),
         }
     });
 }

@@ -12,13 +12,15 @@ use crate::error::SandboxError;
 use bulla_source::Source;
 
 use crate::fetch::Answered;
-use crate::rounds::{self, MAX_ROUNDS, Step};
+use crate::prepared::Slot;
+use crate::rounds::{self, Act, MAX_ROUNDS, Step};
 
 /// What a decision rests on: policies, pins and trust material, by name. Made once when they change; a clone is cheap.
 #[derive(Debug, Clone)]
 pub struct Documents {
     names: Arc<[String]>,
     load: Arc<Message>,
+    slot: Arc<Slot>,
 }
 
 impl Documents {
@@ -31,7 +33,7 @@ impl Documents {
             documents.into_iter().map(|(name, bytes)| (name, bytes.to_vec())).unzip();
         let mut load = Message::new(&json!({"documents": listed(&names)}))?;
         load.blobs = blobs;
-        Ok(Self { names: names.into(), load: Arc::new(load) })
+        Ok(Self { names: names.into(), load: Arc::new(load), slot: Arc::default() })
     }
 
     /// The names, in order.
@@ -44,8 +46,14 @@ impl Documents {
         self.names.iter().zip(&self.load.blobs).map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
     }
 
-    pub(crate) fn load(&self) -> &Arc<Message> {
+    /// The message that loads them.
+    pub(crate) fn message(&self) -> &Arc<Message> {
         &self.load
+    }
+
+    /// Where what loading them leaves behind is kept.
+    pub(crate) fn slot(&self) -> &Slot {
+        &self.slot
     }
 }
 
@@ -154,7 +162,7 @@ pub async fn decide_once(
     let message = whole(documents, question, evidence)?;
     let sandbox = engine.sandbox_within(left(deadline)).await?;
     let (_, reply) =
-        rounds::turn(sandbox, engine.turns(), deadline, vec![(Operation::Decide, Arc::new(message))]).await?;
+        rounds::turn(sandbox, engine.turns(), deadline, vec![Act::Call(Operation::Decide, Arc::new(message))]).await?;
     let needs = u32::try_from(evidence.len()).unwrap_or(u32::MAX);
     match Step::read(Operation::Decide, &reply)? {
         Step::Needs(needs) => Err(DecideError::Incomplete { needs }),

@@ -50,6 +50,7 @@ struct Side {
     memory_limit: usize,
     instances: usize,
     places: Arc<Semaphore>,
+    keeps_state_in_memory: bool,
 }
 
 /// How the engine came up, for the log and for `bulla version`.
@@ -88,10 +89,12 @@ impl Engine {
         let module_digest = hex::encode(Sha256::digest(&module));
         let code = Code::obtain(&pooled, &module, &module_digest, &options, &mut warnings)?;
         let begun = Instant::now();
-        let decisions = Side::link(code.module, DECISION_MEMORY_BYTES, options.instances)?;
+        // Only of the module that this program carries is it known where its state lies.
+        let is_ours = *module == *crate::EMBEDDED;
+        let decisions = Side::link(code.module, DECISION_MEMORY_BYTES, options.instances, is_ours)?;
         // The same code for the second engine: settings are equal by construction, and a test holds that.
         let for_keys = code.native.load(&plain).map_err(compile_error)?;
-        let keys = Side::link(for_keys, KEY_MEMORY_BYTES, options.key_instances)?;
+        let keys = Side::link(for_keys, KEY_MEMORY_BYTES, options.key_instances, is_ours)?;
         ticker::start(vec![pooled.weak(), plain.weak()]).map_err(EngineError::Ticker)?;
         for side in [&decisions, &keys] {
             let got = side.try_sandbox().and_then(|mut sandbox| sandbox.abi()).map_err(EngineError::Start)?;
@@ -204,11 +207,17 @@ impl Engine {
 }
 
 impl Side {
-    fn link(module: Module, memory_limit: usize, instances: usize) -> Result<Self, EngineError> {
+    fn link(
+        module: Module,
+        memory_limit: usize,
+        instances: usize,
+        keeps_state_in_memory: bool,
+    ) -> Result<Self, EngineError> {
         let exports = Exports::find(&module)?;
         let linker = Linker::new(module.engine());
         let linked = linker.instantiate_pre(&module).map_err(compile_error)?;
-        Ok(Self { linked, exports, memory_limit, instances, places: Arc::new(Semaphore::new(instances)) })
+        let places = Arc::new(Semaphore::new(instances));
+        Ok(Self { linked, exports, memory_limit, instances, places, keeps_state_in_memory })
     }
 
     fn try_sandbox(&self) -> Result<Sandbox, SandboxError> {
@@ -227,7 +236,7 @@ impl Side {
     }
 
     fn create(&self, place: OwnedSemaphorePermit) -> Result<Sandbox, SandboxError> {
-        Sandbox::create(&self.linked, &self.exports, self.memory_limit, place)
+        Sandbox::create(&self.linked, &self.exports, self.memory_limit, self.keeps_state_in_memory, place)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::decision::{DecideError, add_evidence, left};
 use crate::engine::Engine;
 use crate::error::SandboxError;
 use crate::fetch::{Answered, answer_all};
-use crate::rounds::{Calls, Ledger, Step, fetch_until, turn};
+use crate::rounds::{Act, Calls, Ledger, Step, fetch_until, turn};
 
 /// Lists what lies there for one image, in a fresh sandbox. `inspection` is the request without its evidence, `blobs` are
 /// those that it names. What could not be fetched by a little before `deadline` is named in the list.
@@ -45,7 +45,7 @@ async fn list<C: Calls>(
     loop {
         let request = Arc::new(request(inspection, blobs, &ledger.answered)?);
         let reply;
-        (calls, reply) = turn(calls, turns, deadline, vec![(Operation::Inspect, request)]).await?;
+        (calls, reply) = turn(calls, turns, deadline, vec![Act::Call(Operation::Inspect, request)]).await?;
         let needs = match Step::read(Operation::Inspect, &reply)? {
             Step::End(listing) => return Ok(listing),
             Step::Needs(needs) => needs,

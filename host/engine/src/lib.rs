@@ -17,6 +17,7 @@
 //! | `ticker.rs` | the clock behind deadlines |
 //! | `sandbox.rs`, `allowance.rs`, `reply.rs` | one instance, its memory limit, and reading what it answers |
 //! | `code.rs`, `cache.rs`, `compile.rs`, `native.rs` | machine code: where it is kept, how it is made, when it may run |
+//! | `prepared.rs` | documents loaded once, and copied into later sandboxes |
 //! | `decision.rs`, `rounds.rs`, `fetch.rs` | from question to verdict |
 //! | `inspect.rs` | from an image to a list |
 
@@ -36,6 +37,7 @@ mod inspect;
 )]
 mod native;
 mod options;
+mod prepared;
 mod reply;
 mod rounds;
 mod sandbox;

@@ -28,11 +28,36 @@ const RESERVE: Duration = Duration::from_millis(250);
 /// What the loop needs of a sandbox.
 pub(crate) trait Calls: Send + 'static {
     fn call(&mut self, operation: Operation, message: &Message, budget: Duration) -> Result<Message, SandboxError>;
+
+    fn load(&mut self, documents: &Documents, budget: Duration) -> Result<Message, SandboxError> {
+        self.call(Operation::Load, documents.message(), budget)
+    }
 }
 
 impl Calls for Sandbox {
     fn call(&mut self, operation: Operation, message: &Message, budget: Duration) -> Result<Message, SandboxError> {
         Sandbox::call(self, operation, message, budget)
+    }
+
+    fn load(&mut self, documents: &Documents, budget: Duration) -> Result<Message, SandboxError> {
+        Sandbox::load(self, documents, budget)
+    }
+}
+
+/// One thing that a turn does.
+pub(crate) enum Act {
+    /// Loads documents.
+    Load(Documents),
+    /// Carries out an operation.
+    Call(Operation, Arc<Message>),
+}
+
+impl Act {
+    const fn operation(&self) -> Operation {
+        match self {
+            Self::Load(_) => Operation::Load,
+            Self::Call(operation, _) => *operation,
+        }
     }
 }
 
@@ -81,7 +106,7 @@ pub(crate) async fn settle<C: Calls>(
     let fetch_until = fetch_until(deadline);
     let mut ledger = Ledger::default();
     let open = Message::new(&json!({"question": question})).map_err(SandboxError::Header)?;
-    let first = vec![(Operation::Load, documents.load().clone()), (Operation::Open, Arc::new(open))];
+    let first = vec![Act::Load(documents.clone()), Act::Call(Operation::Open, Arc::new(open))];
     let (mut calls, mut reply) = turn(calls, turns, deadline, first).await?;
     let mut asked = Operation::Open;
     loop {
@@ -94,7 +119,7 @@ pub(crate) async fn settle<C: Calls>(
         let supply = Arc::new(supply(&answers)?);
         ledger.answered.extend(answers);
         asked = Operation::Supply;
-        (calls, reply) = turn(calls, turns, deadline, vec![(asked, supply)]).await?;
+        (calls, reply) = turn(calls, turns, deadline, vec![Act::Call(asked, supply)]).await?;
     }
 }
 
@@ -114,9 +139,9 @@ pub(crate) async fn turn<C: Calls>(
     mut calls: C,
     turns: &Arc<Semaphore>,
     deadline: Instant,
-    messages: Vec<(Operation, Arc<Message>)>,
+    acts: Vec<Act>,
 ) -> Result<(C, Message), DecideError> {
-    let operation = messages.first().map_or(Operation::Decide, |(operation, _)| *operation);
+    let operation = acts.first().map_or(Operation::Decide, Act::operation);
     let turn = tokio::time::timeout_at(deadline.into(), turns.clone().acquire_owned()).await;
     let Ok(Ok(turn)) = turn else {
         return Err(DecideError::Overloaded { operation });
@@ -125,9 +150,12 @@ pub(crate) async fn turn<C: Calls>(
         // Kept until the calls are over, also when nobody waits for them any more.
         let _turn = turn;
         let mut last = Message::default();
-        let count = messages.len();
-        for (index, (operation, message)) in messages.into_iter().enumerate() {
-            last = calls.call(operation, &message, left(deadline))?;
+        let count = acts.len();
+        for (index, act) in acts.into_iter().enumerate() {
+            last = match act {
+                Act::Load(documents) => calls.load(&documents, left(deadline))?,
+                Act::Call(operation, message) => calls.call(operation, &message, left(deadline))?,
+            };
             if index.saturating_add(1) < count {
                 reply::body::<serde::de::IgnoredAny>(&last)?;
             }

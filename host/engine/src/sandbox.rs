@@ -14,7 +14,9 @@ use zeroize::Zeroizing;
 
 use crate::allowance::Allowance;
 use crate::contract::{Exports, Functions};
+use crate::decision::Documents;
 use crate::error::SandboxError;
+use crate::prepared::Prepared;
 use crate::{reply, ticker};
 
 /// Octets of a reply. 32 MiB: the largest reply is a push plan with the blobs of one signing request, far below it.
@@ -23,11 +25,16 @@ pub const MAX_REPLY_BYTES: usize = 32 << 20;
 /// Time that making a sandbox may take. The module starts nothing by itself, so microseconds are usual.
 const CREATE_BUDGET: Duration = Duration::from_secs(2);
 
+/// Octets of a page of WebAssembly's memory (WebAssembly core specification, section "Memory Instances").
+const WASM_PAGE: usize = 65_536;
+
 /// One instance of the module. Dropping it wipes its memory and frees its place.
 pub struct Sandbox {
     store: Store<Allowance>,
     functions: Functions,
     poisoned: bool,
+    /// Whether all state of the module is known to lie in its memory.
+    keeps_state_in_memory: bool,
     // After the store, because fields are dropped in order: the place is free once the instance is gone.
     _place: OwnedSemaphorePermit,
 }
@@ -43,6 +50,7 @@ impl Sandbox {
         linked: &InstancePre<Allowance>,
         exports: &Exports,
         limit: usize,
+        keeps_state_in_memory: bool,
         place: OwnedSemaphorePermit,
     ) -> Result<Self, SandboxError> {
         let mut store = Store::new(linked.module().engine(), Allowance::new(limit));
@@ -51,7 +59,7 @@ impl Sandbox {
         let failed = |error: wasmtime::Error| SandboxError::Create { what: format!("{error:#}") };
         let instance = linked.instantiate(&mut store).map_err(failed)?;
         let functions = exports.of(&mut store, &instance).map_err(failed)?;
-        Ok(Self { store, functions, poisoned: false, _place: place })
+        Ok(Self { store, functions, poisoned: false, keeps_state_in_memory, _place: place })
     }
 
     /// The version of the contract that the module speaks.
@@ -107,6 +115,46 @@ impl Sandbox {
         message.blobs = blobs;
         let reply = self.call(operation, &message, budget)?;
         Ok((reply::body(&reply)?, reply.blobs))
+    }
+
+    /// Loads documents into this fresh sandbox; from their second time on by copying what loading them has left in another
+    /// one. The reply is that of [`Operation::Load`], and may be an error of the module.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub fn load(&mut self, documents: &Documents, budget: Duration) -> Result<Message, SandboxError> {
+        if !self.keeps_state_in_memory {
+            return self.call(Operation::Load, documents.message(), budget);
+        }
+        let slot = documents.slot();
+        if let Some(prepared) = slot.get() {
+            self.put(prepared)?;
+            return Ok(prepared.reply.clone());
+        }
+        if !slot.is_wanted_again() {
+            return self.call(Operation::Load, documents.message(), budget);
+        }
+        let fresh = self.functions.memory.data(&self.store).to_vec();
+        let reply = self.call(Operation::Load, documents.message(), budget)?;
+        let loaded = self.functions.memory.data(&self.store);
+        slot.keep(Prepared::between(&fresh, loaded, reply.clone()));
+        Ok(reply)
+    }
+
+    /// Makes the memory of this fresh sandbox what another one was after `load`.
+    fn put(&mut self, prepared: &Prepared) -> Result<(), SandboxError> {
+        let limit = self.store.data().bytes;
+        self.poisoned = true;
+        let missing = prepared.size.saturating_sub(self.functions.memory.data_size(&self.store));
+        let pages = u64::try_from(missing / WASM_PAGE).map_err(|_| SandboxError::Memory { limit })?;
+        self.functions.memory.grow(&mut self.store, pages).map_err(|_| SandboxError::Memory { limit })?;
+        let memory = self.functions.memory.data_mut(&mut self.store);
+        for (at, piece) in &prepared.pieces {
+            let place = memory.get_mut(*at..at.saturating_add(piece.len()));
+            place.ok_or(SandboxError::Memory { limit })?.copy_from_slice(piece);
+        }
+        self.poisoned = false;
+        Ok(())
     }
 
     fn exchange(
