@@ -98,6 +98,12 @@ pub const MAX_EXEMPTIONS: usize = 256;
 /// Characters of the reason for an exemption. 256: a sentence and a ticket.
 pub const MAX_EXEMPTION_REASON: usize = 256;
 
+/// Users and groups that may break one policy's glass. 256: more are a group of their own.
+pub const MAX_GLASS_BREAKERS: usize = 256;
+
+/// Groups of one user. 1,000: a user of a large directory is in some hundreds.
+pub const MAX_GROUPS: usize = 1000;
+
 /// Mirrors of one signer. 64: one for each registry that somebody copies from.
 pub const MAX_MIRRORS: usize = 64;
 

@@ -33,16 +33,25 @@ pub fn policy() -> Value {
 
 fn spec() -> Value {
     let condition = object(&["cel"], json!({"cel": length(1, 1024), "message": {"type": "string"}}));
+    let age =
+        object(&["max"], json!({"max": {"type": "string", "pattern": "^[1-9][0-9]*[mhd]$"}, "at": {"type": "string"}}));
     let attestation = object(
         &["predicateType", "signer"],
         json!({"predicateType": {"type": "string"}, "signer": {"type": "string"},
-            "predicate": {"type": "object", "additionalProperties": true}, "conditions": list(0, 32, condition)}),
+            "predicate": {"type": "object", "additionalProperties": true}, "age": age,
+            "conditions": list(0, 32, condition.clone())}),
     );
     let exemption = object(
         &["images", "until", "reason"],
         json!({"images": list(1, 0, pattern()), "namespaces": list(1, 0, namespace()), "until": moment(),
             "reason": length(1, 256)}),
     );
+    let name = || length(1, 0);
+    let glass = object(
+        &[],
+        json!({"users": list(0, 256, name()), "groups": list(0, 256, name()), "namespaces": list(1, 0, namespace())}),
+    );
+    let signer = object(&["cosign"], json!({"cosign": cosign(), "conditions": list(0, 32, condition)}));
     let matches = object(
         &[],
         json!({"images": list(0, 0, pattern()), "except": list(0, 0, pattern()), "everyImage": {"type": "boolean"},
@@ -53,8 +62,8 @@ fn spec() -> Value {
     object(
         &["match", "signers", "require"],
         json!({"mode": words(&["enforce", "warn", "audit"]), "match": matches,
-            "revoked": list(0, 10_000, digest()), "exempt": list(0, 256, exemption),
-            "signers": {"type": "object", "maxProperties": 256, "additionalProperties": object(&["cosign"], json!({"cosign": cosign()}))},
+            "revoked": list(0, 10_000, digest()), "exempt": list(0, 256, exemption), "breakGlass": glass,
+            "signers": {"type": "object", "maxProperties": 256, "additionalProperties": signer},
             "attestations": {"type": "object", "maxProperties": 256, "additionalProperties": attestation},
             "multiArch": words(&["index", "indexOrEveryLeaf"]), "require": {"$ref": "#/$defs/requirement"}}),
     )
@@ -112,7 +121,11 @@ fn words(words: &[&str]) -> Value {
 }
 
 fn length(least: usize, most: usize) -> Value {
-    json!({"type": "string", "minLength": least, "maxLength": most})
+    let mut schema = json!({"type": "string", "minLength": least});
+    if most > 0 {
+        schema["maxLength"] = json!(most);
+    }
+    schema
 }
 
 fn moment() -> Value {

@@ -32,6 +32,8 @@ pub(crate) fn extract(message: &Message) -> Reply {
         "operation": review.operation,
         "dryRun": review.dry_run,
         "labels": review.labels,
+        "user": review.user,
+        "breakGlass": review.break_glass,
         "target": review.target,
         "disposition": disposition,
         "reason": reason,

@@ -34,6 +34,8 @@ use std::collections::BTreeMap;
 use crate::limits::{MAX_CEL_BYTES, MAX_CEL_COMPREHENSIONS, MAX_CEL_DEPTH, MAX_CEL_NODES, MAX_CEL_STEPS};
 use crate::time::UnixTime;
 
+pub(crate) use moment::moment;
+
 use compile::Node;
 use evaluate::Evaluation;
 use value::Value;

@@ -2,6 +2,7 @@
 
 use super::EvaluationError;
 use crate::text::excerpt;
+use crate::time::UnixTime;
 
 const SECOND: i128 = 1_000_000_000;
 /// 0001-01-01T00:00:00Z.
@@ -188,6 +189,11 @@ fn skip(rest: &mut &str, expected: char) -> Option<()> {
 fn nanoseconds(digits: &str) -> Option<i128> {
     let good = (1..=9).contains(&digits.len()) && digits.bytes().all(|octet| octet.is_ascii_digit());
     good.then(|| format!("{digits:0<9}").parse().ok())?
+}
+
+/// A moment as RFC 3339, section 5.6, writes it, with any offset; rounded down to whole seconds.
+pub(crate) fn moment(text: &str) -> Option<UnixTime> {
+    Timestamp::parse(text).ok().map(|timestamp| UnixTime(timestamp.seconds()))
 }
 
 fn rfc3339(text: &str) -> Option<i128> {

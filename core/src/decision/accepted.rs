@@ -1,18 +1,20 @@
 //! Whether one signer has signed or attested: the claims of what was verified, held against the image asked about.
 
-use serde_json::{Map, Value, json};
+use oci_spec::image::Platform;
+use serde_json::Value;
 
-use super::Reason;
 use super::checks::Pass;
+use super::conditions::{self, Said};
 use super::gather::{Candidate, Gathered, Kind};
 use super::place::Place;
 use super::verdict::Outcome;
+use super::{Question, Reason};
 use crate::cel;
 use crate::claim::{About, Claim, Stated};
 use crate::cosign::predicate;
 use crate::digest::Digest;
 use crate::limits::MAX_REASONS;
-use crate::policy::{Attestation, IdentityRule, Signer};
+use crate::policy::{Attestation, IdentityRule, NotYoung, Signer};
 use crate::reference::Reference;
 use crate::text::excerpt;
 use crate::time::UnixTime;
@@ -25,10 +27,10 @@ pub(super) struct Subject<'q> {
     pub(super) image: &'q Reference,
     /// Its digest, or that of one of its leaves.
     pub(super) digest: &'q Digest,
-    /// Where, in Kubernetes.
-    pub(super) namespace: Option<&'q str>,
-    /// When it is asked about.
-    pub(super) now: UnixTime,
+    /// The platform of that leaf, where its index states one.
+    pub(super) platform: Option<&'q Platform>,
+    /// The whole question.
+    pub(super) question: &'q Question,
 }
 
 /// What is asked of a signer.
@@ -76,15 +78,15 @@ pub(super) struct Signed {
 
 /// Looks for a signature or attestation that counts. The first one found is enough; the others cost nothing then.
 pub(super) fn by(
-    signer: &Signer,
+    (name, signer): (&str, &Signer),
     asked: Asked<'_>,
     gathered: &Gathered<'_>,
     subject: Subject<'_>,
     pass: &mut Pass<'_>,
 ) -> Signed {
     // Whatever lies there: no check is made for a signer that does not count, and nothing about it is unknown.
-    if let Err(invalid) = signer.validity.holds(subject.now) {
-        return Signed::not(vec![Reason::invalid(invalid, subject.now)]);
+    if let Err(invalid) = signer.validity.holds(subject.question.now) {
+        return Signed::not(vec![Reason::invalid(invalid, subject.question.now)]);
     }
     let fits = |kind: Kind| kind == Kind::Either || kind == asked.kind();
     let may_count = |candidate: &&Candidate<'_>| {
@@ -96,7 +98,7 @@ pub(super) fn by(
     let (mut by_others, mut total) = (0usize, 0usize);
     for candidate in gathered.candidates.iter().filter(may_count) {
         total = total.saturating_add(1);
-        match judge(candidate, signer, asked, subject, pass) {
+        match judge(candidate, (name, signer), asked, subject, pass) {
             Ok(()) => {
                 let place = Some(candidate.place.clone());
                 return Signed { outcome: Outcome::Accept, place, reasons: Vec::new() };
@@ -147,7 +149,7 @@ impl Signed {
 /// `Err(None)`: not by this key, which is no defect of the signature.
 fn judge(
     candidate: &Candidate<'_>,
-    signer: &Signer,
+    (name, signer): (&str, &Signer),
     asked: Asked<'_>,
     subject: Subject<'_>,
     pass: &mut Pass<'_>,
@@ -155,7 +157,7 @@ fn judge(
     let place = &candidate.place;
     let material = candidate.content.as_ref().map_err(|reason| Some(reason.clone()))?;
     match pass.check(material, &signer.key).map_err(Some)? {
-        Ok(claim) => claims_hold(place, &claim, signer, asked, subject, &mut pass.steps).map_err(Some),
+        Ok(claim) => claims_hold(place, &claim, (name, signer), asked, subject, &mut pass.steps).map_err(Some),
         Err(VerifyError::Signature(_)) => Err(None),
         Err(error) => Err(Some(Reason::Payload { place: place.clone(), what: error.to_string() })),
     }
@@ -165,7 +167,7 @@ fn judge(
 fn claims_hold(
     place: &Place,
     claim: &Verified<Claim>,
-    signer: &Signer,
+    (name, signer): (&str, &Signer),
     asked: Asked<'_>,
     subject: Subject<'_>,
     steps: &mut cel::Budget,
@@ -180,11 +182,15 @@ fn claims_hold(
     for about in claim.about(subject.digest) {
         let mut holds = identity_holds(place, &about.identity, signer, subject.image)
             .and_then(|()| annotations_hold(place, &about, signer));
+        let key = signer.key.fingerprint();
+        let said = Said { place, claim, about: &about, signer: name, key };
         if let Asked::Attestation(attestation) = asked {
             holds = holds
                 .and_then(|()| predicate_holds(place, claim, attestation))
-                .and_then(|()| conditions_hold(place, claim, &about, (signer, attestation), subject, steps));
+                .and_then(|()| age_holds(place, claim, attestation, subject.question.now))
+                .and_then(|()| conditions::hold(&attestation.conditions, said, subject, steps));
         }
+        holds = holds.and_then(|()| conditions::hold(&signer.conditions, said, subject, steps));
         match holds {
             Ok(()) => {
                 outcome = Ok(());
@@ -214,42 +220,15 @@ fn predicate_holds(place: &Place, claim: &Claim, attestation: &Attestation) -> R
     Ok(())
 }
 
-/// An error of a condition satisfies nothing.
-fn conditions_hold(
-    place: &Place,
-    claim: &Claim,
-    about: &About<'_>,
-    (signer, attestation): (&Signer, &Attestation),
-    subject: Subject<'_>,
-    steps: &mut cel::Budget,
-) -> Result<(), Reason> {
-    if attestation.conditions.is_empty() {
-        return Ok(());
-    }
-    let repository = subject.image.repository();
-    let image = json!({"registry": repository.registry(), "repository": repository.path(), "tag": subject.image.tag(),
-        "digest": subject.digest});
-    let annotations: Map<String, Value> =
-        about.annotations.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    let (annotations, nothing) = (Value::Object(annotations), Value::Null);
-    let facts = cel::Facts::new()
-        .with("predicate", claim.predicate().unwrap_or(&nothing))
-        .with("predicateType", json!(claim.predicate_type()))
-        .with("annotations", &annotations)
-        .with("signer", json!(attestation.signer))
-        .with("key", json!(signer.key.fingerprint()))
-        .with("image", &image)
-        .with("now", subject.now);
-    for condition in &attestation.conditions {
-        let problem = match condition.cel.holds(&facts, steps) {
-            Ok(true) => continue,
-            Ok(false) => None,
-            Err(error) => Some(error.to_string()),
-        };
-        let (condition, message) = (excerpt(condition.cel.source()), condition.message.as_deref().map(excerpt));
-        return Err(Reason::Condition { place: place.clone(), condition, message, problem });
-    }
-    Ok(())
+fn age_holds(place: &Place, claim: &Claim, attestation: &Attestation, now: UnixTime) -> Result<(), Reason> {
+    let Some(age) = &attestation.age else { return Ok(()) };
+    age.holds(claim.predicate(), now).map_err(|problem| {
+        let (place, at, max) = (place.clone(), excerpt(&age.at), age.text.clone());
+        match problem {
+            NotYoung::NoTime(got) => Reason::NoTime { place, at, got },
+            NotYoung::Outside(time) => Reason::Age { place, time, max, now },
+        }
+    })
 }
 
 fn annotations_hold(place: &Place, about: &About<'_>, signer: &Signer) -> Result<(), Reason> {

@@ -243,7 +243,7 @@ impl Listing {
 
 impl ListedLeaf {
     fn of(leaf: Leaf) -> Self {
-        let Leaf { platform, digest } = leaf;
+        let Leaf { platform, digest, .. } = leaf;
         let (digest, defect) = match digest {
             Ok(digest) => (Some(digest), None),
             Err(defect) => (None, Some(defect)),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use oci_spec::image::Descriptor;
+use oci_spec::image::{Descriptor, Platform};
 
 use super::asking::Asking;
 use super::checks::Pass;
@@ -21,6 +21,8 @@ use crate::text::excerpt;
 pub(super) struct Leaf {
     /// `linux/arm64/v8`, or that it is not said.
     pub(super) platform: String,
+    /// The same as the index states it.
+    pub(super) stated: Option<Platform>,
     /// Its digest, or why it has none.
     pub(super) digest: Result<Digest, String>,
 }
@@ -90,7 +92,8 @@ pub(super) fn evaluate(
                 Ok(digest) => {
                     let found = gathered.get(digest).unwrap_or(&nothing);
                     let tree = standing::revoked(policy, digest).unwrap_or_else(|| {
-                        tree::evaluate(policy, found, accepted::Subject { digest, ..subject }, pass)
+                        let leaf = accepted::Subject { digest, platform: leaf.stated.as_ref(), ..subject };
+                        tree::evaluate(policy, found, leaf, pass)
                     });
                     Node { digest: Some(digest.clone()), ..Node::composite(rule, tree.outcome, vec![tree]) }
                 }
@@ -149,6 +152,10 @@ impl Leaf {
             }
         };
         let text: &str = descriptor.digest().as_ref();
-        Self { platform, digest: Digest::parse(text).map_err(|error| error.to_string()) }
+        Self {
+            platform,
+            stated: descriptor.platform().clone(),
+            digest: Digest::parse(text).map_err(|error| error.to_string()),
+        }
     }
 }

@@ -6,6 +6,7 @@
 mod accepted;
 mod asking;
 mod checks;
+mod conditions;
 mod gather;
 mod inspect;
 mod leaves;
@@ -33,7 +34,7 @@ use self::gather::{Gathered, Target, Wanted};
 use self::standing::Standing;
 use crate::digest::Digest;
 use crate::evidence::{self, Evidence, Need};
-use crate::policy::{Circumstances, Mode, Policy, PolicySet};
+use crate::policy::{Circumstances, Mode, Policy, PolicySet, User};
 use crate::reference::{Reference, Repository};
 use crate::time::UnixTime;
 
@@ -54,6 +55,13 @@ pub struct Question {
     /// The labels of that object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,
+    /// Who asks for it, as the API server has authenticated them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<User>,
+    /// Why the image is to run whatever is signed: the annotation `bulla.dev/break-glass` of that object. It counts where a
+    /// policy lets this user break its glass, and nowhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<String>,
 }
 
 impl Question {
@@ -103,8 +111,7 @@ pub fn decide(policies: &PolicySet, question: &Question, evidence: &Evidence, ch
     };
     findings.subject(&image, &digest);
 
-    let subject =
-        accepted::Subject { image: &image, digest: &digest, namespace: circumstances.namespace, now: question.now };
+    let subject = accepted::Subject { image: &image, digest: &digest, platform: None, question };
     let standing = Standing::of(&matching, subject);
     if let Some(refused) = standing.refusal() {
         return findings.settle(refused, repository, &digest);

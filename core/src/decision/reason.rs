@@ -158,6 +158,28 @@ pub enum Reason {
         /// The value that was signed, as JSON, if there is one.
         got: Option<String>,
     },
+    /// Signed by the key, and it does not state the time that the policy wants to know.
+    #[error("{place}: {at} is {}, expected a time as RFC 3339 writes it", .got.as_deref().unwrap_or("missing"))]
+    NoTime {
+        /// Where it lies.
+        place: Place,
+        /// JSON pointer into the predicate.
+        at: String,
+        /// What stands there, as JSON, if anything does.
+        got: Option<String>,
+    },
+    /// Signed by the key, and older than the policy allows, or of the future.
+    #[error("{place}: it is of {time}, and at {now} it may be {max} old")]
+    Age {
+        /// Where it lies.
+        place: Place,
+        /// The time that it states.
+        time: UnixTime,
+        /// The age that is allowed, as the policy writes it.
+        max: String,
+        /// When it was asked.
+        now: UnixTime,
+    },
     /// Signed by the key, and a condition of the policy does not hold for it.
     #[error(
         "{place}: {}{condition:?} {}",
@@ -264,6 +286,8 @@ impl Reason {
             Self::WrongPredicateType { .. } => "wrong-predicate-type",
             Self::Predicate { .. } => "predicate",
             Self::Condition { .. } => "condition",
+            Self::NoTime { .. } => "no-time",
+            Self::Age { .. } => "age",
             Self::PayloadDigest { .. } => "payload-digest",
             Self::RevokedDigest { .. } => "revoked-digest",
             Self::SignerNotValid { .. } => "signer-not-valid",

@@ -20,9 +20,9 @@ pub(super) fn evaluate(
     pass: &mut Pass<'_>,
 ) -> Node {
     let nothing = Gathered::default();
-    let mut ask = |rule: String, signer: &Signer, asked: Asked<'_>| {
+    let mut ask = |rule: String, name: &str, signer: &Signer, asked: Asked<'_>| {
         let place = signer.signature_repository.as_ref().unwrap_or_else(|| subject.image.repository());
-        let signed = accepted::by(signer, asked, gathered.get(place).unwrap_or(&nothing), subject, pass);
+        let signed = accepted::by((name, signer), asked, gathered.get(place).unwrap_or(&nothing), subject, pass);
         Node {
             key: Some(signer.key.fingerprint()),
             signature: signed.place,
@@ -34,12 +34,12 @@ pub(super) fn evaluate(
         // The policy was checked when it was read: every name in its tree is defined.
         let evaluated = match leaf {
             Leaf::Signer(name) => {
-                policy.signers.get(name).map(|signer| ask(format!("signer {name}"), signer, Asked::Signature))
+                policy.signers.get(name).map(|signer| ask(format!("signer {name}"), name, signer, Asked::Signature))
             }
             Leaf::Attestation(name) => policy.attestations.get(name).and_then(|attestation| {
                 let signer = policy.signers.get(&attestation.signer)?;
                 let rule = format!("attestation {name} by {}", attestation.signer);
-                Some(ask(rule, signer, Asked::Attestation(attestation)))
+                Some(ask(rule, &attestation.signer, signer, Asked::Attestation(attestation)))
             }),
         };
         evaluated.unwrap_or_else(|| Node::composite(format!("{leaf:?}"), Outcome::Reject, Vec::new()))

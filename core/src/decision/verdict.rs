@@ -133,7 +133,7 @@ impl PolicyResult {
 #[serde(rename_all = "camelCase")]
 pub struct Node {
     /// `signer NAME`, `attestation NAME by SIGNER`, `allOf`, `anyOf`, `atLeast N`, `index`, `every leaf`, `leaf PLATFORM`,
-    /// `revoked`, or `exempt until MOMENT`.
+    /// `revoked`, `glass broken by USER`, or `exempt until MOMENT`.
     pub rule: String,
     /// Whether it holds.
     pub outcome: Outcome,
@@ -149,6 +149,9 @@ pub struct Node {
     /// Why the policy leaves the image alone for now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exempted: Option<String>,
+    /// Whether that is because somebody has broken its glass.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub broken: bool,
     /// Why it does not hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
@@ -159,7 +162,17 @@ pub struct Node {
 
 impl Node {
     pub(super) fn composite(rule: String, outcome: Outcome, of: Vec<Node>) -> Self {
-        Self { rule, outcome, key: None, signature: None, digest: None, exempted: None, reasons: Vec::new(), of }
+        Self {
+            rule,
+            outcome,
+            key: None,
+            signature: None,
+            digest: None,
+            exempted: None,
+            broken: false,
+            reasons: Vec::new(),
+            of,
+        }
     }
 
     /// The leaves that have this outcome, from left to right.

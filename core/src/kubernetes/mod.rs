@@ -9,4 +9,4 @@ mod review;
 pub use images::{Images, Use};
 pub use respond::{ImageVerdict, Settings, TEMPLATE_ANNOTATION, WhenUnknown, respond};
 pub(crate) use review::is_label;
-pub use review::{Disposition, Review, ReviewError};
+pub use review::{BREAK_GLASS, Disposition, Review, ReviewError};

@@ -1,13 +1,14 @@
 //! AdmissionReview v1, the request (k8s.io/api/admission/v1; Kubernetes docs, "Dynamic Admission Control").
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::images::{self, Images, PodSpecs};
 use crate::json::{self, JsonError};
-use crate::limits::{MAX_IMAGES, MAX_LABELS, MAX_REVIEW_BYTES};
+use crate::limits::{MAX_EXEMPTION_REASON, MAX_GROUPS, MAX_IMAGES, MAX_LABELS, MAX_REVIEW_BYTES};
+use crate::policy::User;
 use crate::text::excerpt;
 
 /// A request for admission, with the images it is about.
@@ -23,6 +24,10 @@ pub struct Review {
     pub dry_run: bool,
     /// `metadata.labels` of the object; empty for one that is not decided about.
     pub labels: BTreeMap<String, String>,
+    /// `request.userInfo`: who asks; `None` where the API server does not say.
+    pub user: Option<User>,
+    /// The annotation [`BREAK_GLASS`] of the object: why it is to run whatever is signed.
+    pub break_glass: Option<String>,
     /// `kind/name` for logs, e.g. `Pod web-0`.
     pub target: String,
     /// What is to be done with it.
@@ -31,6 +36,9 @@ pub struct Review {
     /// The images of the object as the API server has it, for an update.
     pub(super) previous: Option<Images>,
 }
+
+/// The annotation by which somebody breaks the glass of the policies that let them. Its value is the reason.
+pub const BREAK_GLASS: &str = "bulla.dev/break-glass";
 
 /// What a review calls for.
 #[derive(Debug, Clone)]
@@ -84,9 +92,19 @@ struct Request {
     #[serde(default)]
     dry_run: bool,
     #[serde(default)]
+    user_info: UserInfo,
+    #[serde(default)]
     object: Value,
     #[serde(default)]
     old_object: Value,
+}
+
+#[derive(Default, Deserialize)]
+struct UserInfo {
+    #[serde(default)]
+    username: String,
+    #[serde(default)]
+    groups: Option<BTreeSet<String>>,
 }
 
 #[derive(Deserialize)]
@@ -112,7 +130,19 @@ impl Review {
             (Disposition::Decide(_), Err(problem)) => (Disposition::Deny(problem), BTreeMap::new()),
             (disposition, labels) => (disposition, labels.unwrap_or_default()),
         };
+        let (disposition, break_glass) = match (disposition, break_glass(&request.object)) {
+            (Disposition::Decide(_), Err(problem)) => (Disposition::Deny(problem), None),
+            (disposition, reason) => (disposition, reason.unwrap_or_default()),
+        };
+        let UserInfo { username, groups } = request.user_info;
+        let mut groups = groups.unwrap_or_default();
+        // One that is left out can only take a permission away.
+        while groups.len() > MAX_GROUPS {
+            groups.pop_last();
+        }
         Ok(Self {
+            user: (!username.is_empty()).then_some(User { name: username, groups }),
+            break_glass,
             previous,
             labels,
             target: excerpt(format!("{} {}", request.kind.kind, request.name).trim_end()),
@@ -142,6 +172,21 @@ fn labels(object: &Value) -> Result<BTreeMap<String, String>, String> {
         None => Err(format!("{:?} is not a label", excerpt(key))),
     };
     labels.iter().map(label).collect()
+}
+
+/// Why the glass is to be broken, where the object says so.
+fn break_glass(object: &Value) -> Result<Option<String>, String> {
+    let Some(reason) = object.pointer("/metadata/annotations").and_then(|annotations| annotations.get(BREAK_GLASS))
+    else {
+        return Ok(None);
+    };
+    let fits = |reason: &&str| !reason.trim().is_empty() && reason.chars().count() <= MAX_EXEMPTION_REASON;
+    match reason.as_str().filter(fits) {
+        Some(reason) => Ok(Some(reason.to_owned())),
+        None => {
+            Err(format!("the annotation {BREAK_GLASS} is the reason for it: 1 to {MAX_EXEMPTION_REASON} characters"))
+        }
+    }
 }
 
 /// Whether an object can have such a label (Kubernetes docs, "Labels and Selectors", section "Syntax and character set"), as

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::age::{Age, AgeDocument};
+use super::condition::{Condition, ConditionDocument};
 use super::signer::Signer;
-use crate::cel;
 use crate::cosign::predicate;
 use crate::limits::MAX_CONDITIONS;
 use crate::text::excerpt;
@@ -21,22 +22,11 @@ pub struct Attestation {
     pub signer: String,
     /// What must stand in the predicate, by JSON pointer (RFC 6901). Held against it after signature and subject.
     pub predicate: BTreeMap<String, Value>,
+    /// How old it may be.
+    pub age: Option<Age>,
     /// What must hold for it beyond that, evaluated last.
     pub conditions: Vec<Condition>,
 }
-
-/// A condition in CEL over the facts of an attestation (docs/policy.md, "Conditions").
-#[derive(Debug, Clone)]
-pub struct Condition {
-    /// The condition, compiled.
-    pub cel: cel::Condition,
-    /// What to tell whoever does not satisfy it.
-    pub message: Option<String>,
-}
-
-/// What a condition can ask about: the predicate and its type as they were signed, annotations of the subject, the signer's
-/// name and fingerprint, the image (`registry`, `repository`, `tag`, `digest`), and the time of the question.
-pub(super) const FACTS: [&str; 7] = ["predicate", "predicateType", "annotations", "signer", "key", "image", "now"];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -46,15 +36,9 @@ pub(super) struct AttestationDocument {
     #[serde(default)]
     predicate: BTreeMap<String, Value>,
     #[serde(default)]
-    conditions: Vec<ConditionDocument>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ConditionDocument {
-    cel: String,
+    age: Option<AgeDocument>,
     #[serde(default)]
-    message: Option<String>,
+    conditions: Vec<ConditionDocument>,
 }
 
 impl Attestation {
@@ -81,24 +65,18 @@ impl Attestation {
         if source.predicate.len() > MAX_CONDITIONS {
             return Err(error("predicate", format!("more than {MAX_CONDITIONS} conditions")));
         }
-        if source.conditions.len() > MAX_CONDITIONS {
-            return Err(error("conditions", format!("more than {MAX_CONDITIONS} conditions")));
-        }
         if let Some(pointer) = source.predicate.keys().find(|pointer| !is_pointer(pointer)) {
             let message = format!("{:?} is not a JSON pointer: expected e.g. /builder/id", excerpt(pointer));
             return Err(error("predicate", message));
         }
-        let conditions = source.conditions.into_iter().enumerate().map(|(index, condition)| {
-            let cel = cel::Condition::compile(&condition.cel, &FACTS)
-                .map_err(|problem| error(&format!("conditions[{index}].cel"), problem.to_string()))?;
-            Ok(Condition { cel, message: condition.message })
-        });
-        let conditions = conditions.collect::<Result<_, YamlError>>()?;
-        Ok(Self { predicate_type, signer: source.signer, predicate: source.predicate, conditions })
+        let age =
+            source.age.map(|age| Age::read(age, &predicate_type, &format!("{path}.age"), document)).transpose()?;
+        let conditions = Condition::read_all(source.conditions, &format!("{path}.conditions"), document)?;
+        Ok(Self { predicate_type, signer: source.signer, predicate: source.predicate, age, conditions })
     }
 }
 
 /// RFC 6901: tokens that each follow a slash; a tilde is escaped as `~0`, a slash as `~1`.
-fn is_pointer(text: &str) -> bool {
+pub(super) fn is_pointer(text: &str) -> bool {
     text.starts_with('/') && text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']))
 }

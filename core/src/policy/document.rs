@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::attestation::{Attestation, AttestationDocument};
+use super::break_glass::{BreakGlass, BreakGlassDocument};
 use super::circumstances::{Circumstances, Operation, Scope, read_labels, read_operations};
 use super::exemption::{Exemption, ExemptionDocument};
 use super::requirement::Requirement;
@@ -34,6 +35,8 @@ pub struct Policy {
     /// Digests that it refuses, whatever is signed.
     pub revoked: BTreeSet<Digest>,
     exempt: Vec<Exemption>,
+    /// Who may break its glass.
+    pub break_glass: Option<BreakGlass>,
     /// The signers by name.
     pub signers: BTreeMap<String, Signer>,
     /// The attestations by name.
@@ -107,6 +110,8 @@ struct Spec {
     revoked: Vec<String>,
     #[serde(default)]
     exempt: Vec<ExemptionDocument>,
+    #[serde(default)]
+    break_glass: Option<BreakGlassDocument>,
     signers: BTreeMap<String, SignerDocument>,
     #[serde(default)]
     attestations: BTreeMap<String, AttestationDocument>,
@@ -193,6 +198,7 @@ impl Policy {
             scope,
             revoked,
             exempt: Exemption::read_all(spec.exempt, document)?,
+            break_glass: spec.break_glass.map(|source| BreakGlass::read(source, document)).transpose()?,
             signers,
             attestations,
             multi_arch: spec.multi_arch,
@@ -238,7 +244,12 @@ impl Policy {
 /// Derived readers take a list for a structure; here that would make `match: [[a], [b]]` mean something.
 fn check_objects(document: &Document) -> Result<(), YamlError> {
     let not_an_object = |path: &str| document.error(path, "expected a mapping");
-    for (pointer, path) in [("/metadata", "metadata"), ("/spec", "spec"), ("/spec/match", "spec.match")] {
+    for (pointer, path) in [
+        ("/metadata", "metadata"),
+        ("/spec", "spec"),
+        ("/spec/match", "spec.match"),
+        ("/spec/breakGlass", "spec.breakGlass"),
+    ] {
         if document.value().pointer(pointer).is_some_and(|value| !value.is_object()) {
             return Err(not_an_object(path));
         }
@@ -252,11 +263,16 @@ fn check_objects(document: &Document) -> Result<(), YamlError> {
     if let Some((name, _)) = attestations.into_iter().flatten().find(|(_, attestation)| !attestation.is_object()) {
         return Err(not_an_object(&format!("spec.attestations.{name}")));
     }
-    for (name, attestation) in attestations.into_iter().flatten() {
-        let conditions = attestation.get("conditions").and_then(|value| value.as_array());
-        let mut conditions = conditions.into_iter().flatten().enumerate();
-        if let Some((index, _)) = conditions.find(|(_, condition)| !condition.is_object()) {
-            return Err(not_an_object(&format!("spec.attestations.{name}.conditions[{index}]")));
+    for (kind, members) in [("attestations", attestations), ("signers", signers)] {
+        for (name, member) in members.into_iter().flatten() {
+            let conditions = member.get("conditions").and_then(|value| value.as_array());
+            let mut conditions = conditions.into_iter().flatten().enumerate();
+            if let Some((index, _)) = conditions.find(|(_, condition)| !condition.is_object()) {
+                return Err(not_an_object(&format!("spec.{kind}.{name}.conditions[{index}]")));
+            }
+            if member.get("age").is_some_and(|age| !age.is_object()) {
+                return Err(not_an_object(&format!("spec.{kind}.{name}.age")));
+            }
         }
     }
     for (name, signer) in signers.into_iter().flatten() {

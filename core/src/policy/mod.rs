@@ -1,7 +1,10 @@
 //! Policies: which images they match, which signers they require, and what follows when these are missing.
 
+mod age;
 mod attestation;
+mod break_glass;
 mod circumstances;
+mod condition;
 pub mod convert;
 mod document;
 mod exemption;
@@ -11,8 +14,11 @@ mod set;
 mod signer;
 mod validity;
 
-pub use attestation::{Attestation, Condition};
+pub use age::{Age, NotYoung};
+pub use attestation::Attestation;
+pub use break_glass::{BreakGlass, User};
 pub use circumstances::Circumstances;
+pub use condition::Condition;
 pub use document::{Mode, MultiArch, Policy};
 pub use exemption::Exemption;
 pub use mirror::Mirror;

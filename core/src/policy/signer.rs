@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::condition::{Condition, ConditionDocument};
 use super::mirror::{Mirror, MirrorDocument};
 use super::validity::{Validity, ValidityDocument};
 use crate::cosign::form::Form;
@@ -29,6 +30,8 @@ pub struct Signer {
     pub mirrors: Vec<Mirror>,
     /// When it counts.
     pub validity: Validity,
+    /// What must hold beyond that for whatever it has signed.
+    pub conditions: Vec<Condition>,
 }
 
 /// How the identity in a signature is compared with the image reference.
@@ -50,6 +53,8 @@ pub enum IdentityRule {
 #[serde(deny_unknown_fields)]
 pub(super) struct SignerDocument {
     cosign: CosignSigner,
+    #[serde(default)]
+    conditions: Vec<ConditionDocument>,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +87,7 @@ impl Signer {
     /// # Errors
     /// [`YamlError`] at the first value that is wrong.
     pub(super) fn read(source: SignerDocument, path: &str, document: &Document) -> Result<Self, YamlError> {
+        let conditions = Condition::read_all(source.conditions, &format!("{path}.conditions"), document)?;
         let (source, path) = (source.cosign, format!("{path}.cosign"));
         let error = |field: &str, message: String| document.error(&format!("{path}.{field}"), message);
         let key = PublicKey::parse(source.public_key.as_bytes())
@@ -129,6 +135,7 @@ impl Signer {
             signature_repository,
             mirrors,
             validity: Validity::read(&bounds, &path, document)?,
+            conditions,
         })
     }
 }
@@ -150,7 +157,8 @@ pub(super) fn distinct(signers: &BTreeMap<String, Signer>) -> Result<(), String>
         let mut mirrors = signer.mirrors.clone();
         mirrors.sort_unstable();
         let place = &signer.signature_repository;
-        let asks = (signer.key.fingerprint(), signer.identity, &signer.annotations, forms, place, mirrors);
+        let conditions: Vec<&str> = signer.conditions.iter().map(|condition| condition.cel.source()).collect();
+        let asks = (signer.key.fingerprint(), signer.identity, &signer.annotations, forms, place, mirrors, conditions);
         if let Some(other) = seen.insert(asks, name) {
             return Err(format!("signers {other:?} and {name:?} are the same: one key, the same conditions"));
         }

@@ -85,13 +85,23 @@ pub(crate) struct Asked<'a> {
 
 /// What is known about the Kubernetes object that names an image, as the module found it; nothing for a pull.
 #[derive(Debug, Clone, Default, Serialize)]
-pub(crate) struct Circumstances {
+#[serde(rename_all = "camelCase")]
+pub struct Circumstances {
+    /// Its namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) namespace: Option<String>,
+    pub namespace: Option<String>,
+    /// What is done to it: `CREATE` or `UPDATE`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) operation: Option<String>,
+    pub operation: Option<String>,
+    /// Its labels.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) labels: Option<BTreeMap<String, String>>,
+    pub labels: Option<BTreeMap<String, String>>,
+    /// Who asks: `{"name", "groups"}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<Value>,
+    /// Why the glass is to be broken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<String>,
 }
 
 /// What the module is asked: this, and nothing else of the object that the image was named in.
@@ -132,7 +142,7 @@ impl Decider {
     }
 
     /// The same about an image that a Kubernetes object names.
-    pub(crate) async fn decide_in(&self, image: &str, circumstances: &Circumstances, deadline: Instant) -> Decided {
+    pub async fn decide_in(&self, image: &str, circumstances: &Circumstances, deadline: Instant) -> Decided {
         let begun = Instant::now();
         let loaded = self.loaded();
         let question = question(image, circumstances);
@@ -214,6 +224,7 @@ impl Decider {
             namespace = asked.namespace,
             object = asked.object,
             dry_run = asked.dry_run,
+            glass_broken = decided.is_glass_broken(),
             record = decided.record.map(|id| id.to_string()),
             "decided",
         );
@@ -307,6 +318,15 @@ impl Decided {
     pub(crate) fn has_reason(&self, code: &str) -> bool {
         let reasons = self.verdict.get("reasons").and_then(Value::as_array);
         reasons.into_iter().flatten().any(|reason| reason.get("code").and_then(Value::as_str) == Some(code))
+    }
+
+    /// Whether a policy accepts because somebody has broken its glass.
+    pub(crate) fn is_glass_broken(&self) -> bool {
+        let policies = self.verdict.get("policies").and_then(Value::as_array);
+        policies
+            .into_iter()
+            .flatten()
+            .any(|policy| policy.pointer("/tree/broken").and_then(Value::as_bool) == Some(true))
     }
 
     fn text(&self, field: &str) -> Option<&str> {

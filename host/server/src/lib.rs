@@ -40,7 +40,7 @@ pub use config::{
     Config, EngineConfig, HttpConfig, ProxyConfig, REFERENCE, RecordsConfig, Tls, WebhookConfig, WhenUnknown,
 };
 pub use config_read::ConfigError;
-pub use decider::{Decided, Decider, Outcome};
+pub use decider::{Circumstances, Decided, Decider, Outcome};
 pub use metrics::{Metrics, Surface};
 pub use policies::{Loaded, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES, PolicyError, PolicyFiles};
 pub use recorder::Recorder;

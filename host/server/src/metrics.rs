@@ -50,6 +50,7 @@ type Labels<const N: usize> = [(&'static str, &'static str); N];
 pub struct Metrics {
     decisions: Family<Labels<2>, Counter>,
     durations: Family<Labels<1>, Histogram>,
+    glass_broken: Counter,
     reviews: Family<Labels<1>, Counter>,
     pulls: Family<Labels<2>, Counter>,
     policies_invalid: AtomicBool,
@@ -61,6 +62,7 @@ impl Metrics {
         Self {
             decisions: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            glass_broken: Counter::default(),
             reviews: Family::default(),
             pulls: Family::default(),
             policies_invalid: AtomicBool::new(false),
@@ -73,6 +75,9 @@ impl Metrics {
         let surface = ("surface", surface.name());
         self.decisions.get_or_create(&[surface, ("outcome", decided.outcome().name())]).inc();
         self.durations.get_or_create(&[surface]).observe(decided.took.as_secs_f64());
+        if decided.is_glass_broken() {
+            self.glass_broken.inc();
+        }
     }
 
     /// Counts a review: `allowed`, `denied`, `invalid`, `overload` or `failed`.
@@ -107,6 +112,11 @@ impl Metrics {
             "Wall time of decisions",
             Unit::Seconds,
             self.durations.clone(),
+        );
+        registry.register(
+            "glass_broken",
+            "Decisions that somebody took out of a policy's hands",
+            self.glass_broken.clone(),
         );
         registry.register("reviews", "Admission reviews by result", self.reviews.clone());
         registry.register("pulls", "Answers of the proxy by what was asked for and result", self.pulls.clone());

@@ -51,6 +51,10 @@ struct Extracted {
     #[serde(default)]
     labels: Option<BTreeMap<String, String>>,
     #[serde(default)]
+    user: Option<Value>,
+    #[serde(default)]
+    break_glass: Option<String>,
+    #[serde(default)]
     dry_run: bool,
     #[serde(default)]
     target: String,
@@ -82,6 +86,8 @@ pub(crate) async fn review(decider: &Arc<Decider>, body: Bytes, rules: Rules, de
         namespace: Some(found.namespace.clone()).filter(|namespace| !namespace.is_empty()),
         operation: found.operation.clone(),
         labels: found.labels.clone(),
+        user: found.user.clone(),
+        break_glass: found.break_glass.clone(),
     };
     let place = (&found, &circumstances);
     let decisions: Vec<_> =

@@ -11,6 +11,7 @@ mod conditions;
 mod constants;
 mod dsse;
 mod evidence;
+mod glass;
 mod inspect;
 mod keys;
 mod leaves;
@@ -55,6 +56,7 @@ pub fn all() -> Book {
         circumstances::write,
         conditions::write,
         evidence::write,
+        glass::write,
         inspect::write,
         keys::write,
         leaves::write,

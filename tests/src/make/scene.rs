@@ -99,6 +99,7 @@ pub(super) struct Scene {
     pub(super) namespace: Option<&'static str>,
     pub(super) operation: Option<&'static str>,
     pub(super) labels: Option<Value>,
+    asked: Value,
     evidence: Vec<Value>,
     blobs: Vec<Recipe>,
 }
@@ -113,6 +114,7 @@ impl Scene {
             namespace: None,
             operation: None,
             labels: None,
+            asked: json!({}),
             evidence: Vec::new(),
             blobs: Vec::new(),
         }
@@ -131,6 +133,17 @@ impl Scene {
     /// Other policies.
     pub(super) fn policies(self, policies: &[String]) -> Self {
         Self { policies: policies.to_vec(), ..self }
+    }
+
+    /// The question has these members as well.
+    pub(super) fn asked(self, asked: Value) -> Self {
+        Self { asked, ..self }
+    }
+
+    /// There is no signature image.
+    pub(super) fn no_signatures(self) -> Self {
+        let need = self.signature_need();
+        self.answered(&need, json!({"outcome": "absent"}))
     }
 
     /// The signature image has these layers.
@@ -214,6 +227,9 @@ impl Scene {
         }
         if let Some(labels) = &self.labels {
             question["labels"] = labels.clone();
+        }
+        for (name, value) in self.asked.as_object().into_iter().flatten() {
+            question[name] = value.clone();
         }
         let mut blobs = self.blobs;
         blobs.extend(self.policies.iter().map(|policy| Recipe::lines(policy)));

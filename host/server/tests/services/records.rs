@@ -11,7 +11,7 @@ use bulla_server::{Config, RecordsConfig};
 use futures_util::StreamExt as _;
 use serde_json::json;
 
-use crate::world::{IMAGE, Services, World, create, engine, pod};
+use crate::world::{IMAGE, Services, World, create, engine, pod, policy};
 
 fn folder(world: &World) -> PathBuf {
     world.folder.path().join("records")
@@ -126,4 +126,34 @@ async fn a_full_disk_denies_only_where_records_are_required() {
         }
         assert_eq!(services.review("/v1/admit", &review).await["response"]["allowed"], json!(true));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_glass_is_recorded_counted_and_said() {
+    let (world, _) = World::new().await;
+    let lets = r#""spec":{"breakGlass":{"groups":["oncall"]},"#;
+    world.policy(&policy(&[&world.ours], "enforce").replace(r#""spec":{"#, lets));
+    let services = Services::start(config(&world, true)).await;
+    let mut review = create("", "Pod", pod(&[format!("{IMAGE}:unsigned")]));
+    review["request"]["userInfo"] = json!({"username": "alice", "groups": ["oncall"]});
+    let refused = services.review("/v1/admit", &review).await;
+    assert_eq!(refused["response"]["allowed"], json!(false), "nobody has broken it yet");
+    review["request"]["object"]["metadata"]["annotations"] = json!({"bulla.dev/break-glass": "outage 17"});
+    let admitted = services.review("/v1/admit", &review).await;
+    assert_eq!(admitted["response"]["allowed"], json!(true), "{admitted}");
+    let warnings = admitted["response"]["warnings"].to_string();
+    assert!(warnings.contains("glass broken by alice: outage 17"), "{warnings}");
+    assert_eq!(metric(&services, "bulla_glass_broken_total").await, "1");
+    review["request"]["userInfo"]["groups"] = json!(["staff"]);
+    assert_eq!(services.review("/v1/admit", &review).await["response"]["allowed"], json!(false));
+
+    let [_, broken, _] = all(&folder(&world)).try_into().expect("three records");
+    let exported = broken.export(false).expect("small");
+    let question = String::from_utf8_lossy(&exported);
+    for told in [r#""breakGlass":"outage 17""#, r#""user":{"groups":["oncall"],"name":"alice"}"#] {
+        assert!(question.contains(told), "{question}");
+    }
+    let engines = Engines::new(Default::default()).knowing(engine());
+    let replayed = replay(&broken, &engines, Instant::now() + Duration::from_secs(60)).await.expect("it runs");
+    assert_eq!(replayed, Replayed::Agrees { outcome: bulla_records::Outcome::Accept });
 }

@@ -108,12 +108,14 @@ fn below(node: &Value, place: &Place<'_>) -> Change {
 }
 
 /// Codes from the one that says most to the one that says least: a signature that is nearly right before none.
-const TELLING: [&str; 12] = [
+const TELLING: [&str; 14] = [
     "unfetched",
     "budget",
     "wrong-identity",
     "annotation",
     "predicate",
+    "no-time",
+    "age",
     "condition",
     "wrong-digest",
     "wrong-predicate-type",
@@ -140,7 +142,7 @@ fn leaf(node: &Value, signer: &str, attestation: Option<&str>, place: &Place<'_>
         "annotation" => {
             format!("signer {signer}: sign again with the annotations that the policy asks for ({message})")
         }
-        "predicate" | "condition" => {
+        "predicate" | "no-time" | "age" | "condition" => {
             format!("signer {signer}: attest what the policy asks for, once it is so ({message})")
         }
         _ if attestation.is_some() => format!("signer {signer}: attest {image} ({message})"),

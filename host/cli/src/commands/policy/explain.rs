@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use bulla_engine::Engine;
 use bulla_registry::Sources;
-use bulla_server::{Decided, Decider, Outcome};
+use bulla_server::{Circumstances, Decided, Decider, Outcome};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -24,6 +24,7 @@ const EXAMPLES: &str = "\
 Examples:
   bulla policy explain registry.example/app:1.4 --policy policies/
   bulla policy explain registry.example/app:1.4 --policy policies/ --namespace web --output json
+  bulla policy explain registry.example/app:1.4 --policy policies/ --namespace web --user alice --break-glass 'outage 17'
   bulla policy explain registry.example/app:1.4 --policy release.yaml --layout registry.example/app=./layout
 
 The change at the end follows from the reasons of the first policy that refuses. It is one of several that are possible, and
@@ -44,6 +45,21 @@ pub(crate) struct Arguments {
     /// The Kubernetes namespace that is asked for
     #[arg(long, value_name = "NAME")]
     namespace: Option<String>,
+    /// What is done to the Kubernetes object that names the image
+    #[arg(long, value_name = "OPERATION", value_parser = ["CREATE", "UPDATE"])]
+    operation: Option<String>,
+    /// A label of that object; may be repeated
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = pair)]
+    labels: Vec<(String, String)>,
+    /// Who asks the API server for it
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// A group of that user; may be repeated
+    #[arg(long = "group", value_name = "NAME", requires = "user")]
+    groups: Vec<String>,
+    /// Ask as an object with the annotation bulla.dev/break-glass
+    #[arg(long, value_name = "REASON", requires = "user")]
+    break_glass: Option<String>,
     /// Seconds for a decision; what is not known by then is unknown
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     deadline: u64,
@@ -100,8 +116,26 @@ impl Asking<'_> {
     async fn decide(&self, loaded: bulla_server::Loaded) -> Decided {
         let decider = Decider::new(self.engine.clone(), self.sources.clone(), loaded);
         let until = Instant::now() + Duration::from_secs(self.arguments.deadline);
-        decider.decide(&self.arguments.image, self.arguments.namespace.as_deref(), until).await
+        decider.decide_in(&self.arguments.image, &self.arguments.circumstances(), until).await
     }
+}
+
+impl Arguments {
+    /// What the question tells; an object without labels is not asked about here.
+    fn circumstances(&self) -> Circumstances {
+        Circumstances {
+            namespace: self.namespace.clone(),
+            operation: self.operation.clone(),
+            labels: (!self.labels.is_empty()).then(|| self.labels.iter().cloned().collect()),
+            user: self.user.as_ref().map(|name| json!({"name": name, "groups": self.groups})),
+            break_glass: self.break_glass.clone(),
+        }
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("{text:?} is no label: expected NAME=VALUE"))?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn satisfied(decided: &Decided, policy: &str) -> bool {
