@@ -10,17 +10,17 @@ pub struct Need {
     pub id: String,
     /// What to fetch.
     pub kind: NeedKind,
-    /// The registry host, normalised: `docker.io`, `localhost:5000`, `[::1]:5000`.
+    /// The host that is asked, normalised: `docker.io`, `localhost:5000`, `[::1]:5000`.
     pub registry: String,
-    /// The repository on that registry, e.g. `library/nginx`.
+    /// The repository there, e.g. `library/nginx`.
     pub repository: String,
-    /// A tag or a digest, as it goes into the URL.
+    /// A tag, a digest or a name, as it goes into the URL; or all of the URL.
     pub reference: String,
     /// Octets after which the host stops reading and answers `tooLarge`.
     pub limit: u64,
 }
 
-/// The kinds of need, each one request to a registry.
+/// The kinds of need, each one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -33,6 +33,17 @@ pub enum NeedKind {
     Referrers,
     /// A blob by digest: `GET blobs/<digest>`.
     Blob,
+    /// A certificate revocation list: `GET <reference>`, which is an `http` or `https` address that a certificate under a
+    /// pinned one names. `registry` is its host, `repository` is empty.
+    Crl,
+    /// An OCSP response by `GET <reference>` (RFC 6960, appendix A.1), likewise.
+    Ocsp,
+    /// A role file of Docker Content Trust: `GET https://<registry>/v2/<repository>/_trust/tuf/<reference>`. `registry` is the
+    /// notary server's host, `repository` the globally unique name (GUN), registry and all.
+    Role,
+    /// What this host remembers of such a repository, as an earlier verdict told it to: JSON, from its own store. Absent where
+    /// it remembers nothing.
+    Remembered,
 }
 
 /// What became of a need.
