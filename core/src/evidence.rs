@@ -9,14 +9,16 @@ use crate::digest::Digest;
 use crate::limits::{MAX_EVIDENCE_BYTES, MAX_MANIFEST_BYTES, MAX_REFERRERS_BYTES, MAX_SIGNATURE_MANIFEST_BYTES};
 use crate::reference::Repository;
 
-/// Something to fetch: one request to one registry.
+/// Something to fetch: one request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Need {
     /// What kind of thing.
     pub kind: NeedKind,
-    /// Where.
-    pub repository: Repository,
-    /// A tag or a digest.
+    /// The host that is asked.
+    pub registry: String,
+    /// The repository there.
+    pub repository: String,
+    /// A tag, a digest or a name.
     pub reference: String,
     /// Octets after which the host stops reading.
     pub limit: u64,
@@ -41,20 +43,15 @@ pub enum NeedKind {
 impl Need {
     /// The digest behind a tag, as a registry claims it.
     pub fn resolve(repository: &Repository, tag: &str) -> Self {
-        Self {
-            kind: NeedKind::Resolve,
-            repository: repository.clone(),
-            reference: tag.to_owned(),
-            limit: MAX_MANIFEST_BYTES,
-            sized: false,
-        }
+        Self { kind: NeedKind::Resolve, ..Self::manifest(repository, tag) }
     }
 
     /// A manifest by tag or digest.
     pub fn manifest(repository: &Repository, reference: &str) -> Self {
         Self {
             kind: NeedKind::Manifest,
-            repository: repository.clone(),
+            registry: repository.registry().to_owned(),
+            repository: repository.path().to_owned(),
             reference: reference.to_owned(),
             limit: MAX_MANIFEST_BYTES,
             sized: false,
@@ -75,10 +72,8 @@ impl Need {
     pub fn referrers(repository: &Repository, digest: &Digest) -> Self {
         Self {
             kind: NeedKind::Referrers,
-            repository: repository.clone(),
-            reference: digest.to_string(),
             limit: MAX_REFERRERS_BYTES,
-            sized: false,
+            ..Self::manifest(repository, &digest.to_string())
         }
     }
 
@@ -91,7 +86,8 @@ impl Need {
     pub fn id(&self) -> String {
         let separator = if self.reference.contains(':') { '@' } else { ':' };
         let size = if self.sized { format!(" of {} octets", self.limit) } else { String::new() };
-        format!("{} {}{separator}{}{size}", self.kind.name(), self.repository, self.reference)
+        let (kind, registry, repository) = (self.kind.name(), &self.registry, &self.repository);
+        format!("{kind} {registry}/{repository}{separator}{}{size}", self.reference)
     }
 }
 

@@ -100,10 +100,8 @@ impl Module {
             .iter()
             .map(|policy| {
                 serde_json::json!({"policy": policy.name, "document": policy.document, "mode": policy.mode,
-                    "signers": policy.signers.iter().map(|(name, signer)| serde_json::json!({
-                        "signer": name, "algorithm": signer.key.algorithm(), "key": signer.key.fingerprint(),
-                        "publicKey": signer.key.to_pem(),
-                    })).collect::<Vec<_>>()})
+                    "signers": policy.signers.iter().map(|(name, signer)| policies::described(name, signer))
+                        .collect::<Vec<_>>()})
             })
             .collect();
         let answer = Answer::new(&serde_json::json!({"policies": names, "registries": registries}));
@@ -241,8 +239,8 @@ fn wire(need: &evidence::Need) -> Need {
             evidence::NeedKind::Referrers => NeedKind::Referrers,
             evidence::NeedKind::Blob => NeedKind::Blob,
         },
-        registry: need.repository.registry().to_owned(),
-        repository: need.repository.path().to_owned(),
+        registry: need.registry.clone(),
+        repository: need.repository.clone(),
         reference: need.reference.clone(),
         limit: need.limit,
     }

@@ -1,7 +1,7 @@
-//! The operation that says another's policies as Bulla's own.
+//! The operation that says another's policies as Bulla's own, and what is told of policies that were loaded.
 
 use bulla_abi::{ErrorBody, Message};
-use bulla_core::policy::convert;
+use bulla_core::policy::{Signer, System, convert};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -22,6 +22,14 @@ struct Convert {
 struct NamedFile {
     path: String,
     blob: u32,
+}
+
+/// A signer of a policy, for whoever lists what was loaded.
+pub(crate) fn described(name: &str, signer: &Signer) -> serde_json::Value {
+    match &signer.system {
+        System::Cosign(cosign) => serde_json::json!({"signer": name, "system": "cosign",
+            "algorithm": cosign.key.algorithm(), "key": cosign.key.fingerprint(), "publicKey": cosign.key.to_pem()}),
+    }
 }
 
 pub(crate) fn convert(message: &Message) -> Reply {

@@ -14,7 +14,7 @@ use crate::claim::{About, Claim, Stated};
 use crate::cosign::predicate;
 use crate::digest::Digest;
 use crate::limits::MAX_REASONS;
-use crate::policy::{Attestation, IdentityRule, NotYoung, Signer};
+use crate::policy::{Attestation, Condition, CosignSigner, IdentityRule, NotYoung};
 use crate::reference::Reference;
 use crate::text::excerpt;
 use crate::time::UnixTime;
@@ -31,6 +31,17 @@ pub(super) struct Subject<'q> {
     pub(super) platform: Option<&'q Platform>,
     /// The whole question.
     pub(super) question: &'q Question,
+}
+
+/// A signer by a pinned key, as a policy names it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Whom<'p> {
+    /// Its name.
+    pub(super) name: &'p str,
+    /// Its key, and what must hold.
+    pub(super) cosign: &'p CosignSigner,
+    /// What must hold beyond that.
+    pub(super) conditions: &'p [Condition],
 }
 
 /// What is asked of a signer.
@@ -78,19 +89,19 @@ pub(super) struct Signed {
 
 /// Looks for a signature or attestation that counts. The first one found is enough; the others cost nothing then.
 pub(super) fn by(
-    (name, signer): (&str, &Signer),
+    signer: Whom<'_>,
     asked: Asked<'_>,
     gathered: &Gathered<'_>,
     subject: Subject<'_>,
     pass: &mut Pass<'_>,
 ) -> Signed {
     // Whatever lies there: no check is made for a signer that does not count, and nothing about it is unknown.
-    if let Err(invalid) = signer.validity.holds(subject.question.now) {
+    if let Err(invalid) = signer.cosign.validity.holds(subject.question.now) {
         return Signed::not(vec![Reason::invalid(invalid, subject.question.now)]);
     }
     let fits = |kind: Kind| kind == Kind::Either || kind == asked.kind();
     let may_count = |candidate: &&Candidate<'_>| {
-        signer.forms.contains(&candidate.form)
+        signer.cosign.forms.contains(&candidate.form)
             && fits(candidate.kind)
             && candidate.hint.as_deref().is_none_or(|hint| hint == asked.predicate_type())
     };
@@ -98,7 +109,7 @@ pub(super) fn by(
     let (mut by_others, mut total) = (0usize, 0usize);
     for candidate in gathered.candidates.iter().filter(may_count) {
         total = total.saturating_add(1);
-        match judge(candidate, (name, signer), asked, subject, pass) {
+        match judge(candidate, signer, asked, subject, pass) {
             Ok(()) => {
                 let place = Some(candidate.place.clone());
                 return Signed { outcome: Outcome::Accept, place, reasons: Vec::new() };
@@ -112,7 +123,7 @@ pub(super) fn by(
         }
     }
     let gaps = gathered.gaps.iter().filter(|gap| fits(gap.kind) || gap.kind == Kind::Either);
-    for gap in gaps.filter(|gap| gap.forms.iter().any(|form| signer.forms.contains(form))) {
+    for gap in gaps.filter(|gap| gap.forms.iter().any(|form| signer.cosign.forms.contains(form))) {
         // That one place is empty says nothing where another one holds something.
         let is_empty = matches!(gap.reason, Reason::NotSigned { .. } | Reason::NotAttested { .. });
         if total == 0 || !is_empty {
@@ -120,7 +131,7 @@ pub(super) fn by(
         }
     }
     if by_others > 0 {
-        let (what, key) = (asked.plural(), signer.key.fingerprint());
+        let (what, key) = (asked.plural(), signer.cosign.key.fingerprint());
         reasons.push(Reason::OtherKey { what, count: by_others, total, key });
     }
     if reasons.is_empty() {
@@ -134,7 +145,7 @@ pub(super) fn by(
 }
 
 impl Signed {
-    fn not(mut reasons: Vec<Reason>) -> Self {
+    pub(super) fn not(mut reasons: Vec<Reason>) -> Self {
         let outcome = if reasons.iter().any(Reason::is_unknown) { Outcome::Unknown } else { Outcome::Reject };
         // What is unknown stands first, so that it is never among those that are only counted.
         reasons.sort_by_key(|reason| !reason.is_unknown());
@@ -149,15 +160,15 @@ impl Signed {
 /// `Err(None)`: not by this key, which is no defect of the signature.
 fn judge(
     candidate: &Candidate<'_>,
-    (name, signer): (&str, &Signer),
+    signer: Whom<'_>,
     asked: Asked<'_>,
     subject: Subject<'_>,
     pass: &mut Pass<'_>,
 ) -> Result<(), Option<Reason>> {
     let place = &candidate.place;
     let material = candidate.content.as_ref().map_err(|reason| Some(reason.clone()))?;
-    match pass.check(material, &signer.key).map_err(Some)? {
-        Ok(claim) => claims_hold(place, &claim, (name, signer), asked, subject, &mut pass.steps).map_err(Some),
+    match pass.check(material, &signer.cosign.key).map_err(Some)? {
+        Ok(claim) => claims_hold(place, &claim, signer, asked, subject, &mut pass.steps).map_err(Some),
         Err(VerifyError::Signature(_)) => Err(None),
         Err(error) => Err(Some(Reason::Payload { place: place.clone(), what: error.to_string() })),
     }
@@ -167,7 +178,7 @@ fn judge(
 fn claims_hold(
     place: &Place,
     claim: &Verified<Claim>,
-    (name, signer): (&str, &Signer),
+    signer: Whom<'_>,
     asked: Asked<'_>,
     subject: Subject<'_>,
     steps: &mut cel::Budget,
@@ -180,17 +191,17 @@ fn claims_hold(
     // One subject has to satisfy everything; a statement may name the same digest under several names.
     let mut outcome = Err(None);
     for about in claim.about(subject.digest) {
-        let mut holds = identity_holds(place, &about.identity, signer, subject.image)
-            .and_then(|()| annotations_hold(place, &about, signer));
-        let key = signer.key.fingerprint();
-        let said = Said { place, claim, about: &about, signer: name, key };
+        let mut holds = identity_holds(place, &about.identity, signer.cosign, subject.image)
+            .and_then(|()| annotations_hold(place, &about, signer.cosign));
+        let key = signer.cosign.key.fingerprint();
+        let said = Said { place, claim, about: &about, signer: signer.name, key };
         if let Asked::Attestation(attestation) = asked {
             holds = holds
                 .and_then(|()| predicate_holds(place, claim, attestation))
                 .and_then(|()| age_holds(place, claim, attestation, subject.question.now))
                 .and_then(|()| conditions::hold(&attestation.conditions, said, subject, steps));
         }
-        holds = holds.and_then(|()| conditions::hold(&signer.conditions, said, subject, steps));
+        holds = holds.and_then(|()| conditions::hold(signer.conditions, said, subject, steps));
         match holds {
             Ok(()) => {
                 outcome = Ok(());
@@ -231,7 +242,7 @@ fn age_holds(place: &Place, claim: &Claim, attestation: &Attestation, now: UnixT
     })
 }
 
-fn annotations_hold(place: &Place, about: &About<'_>, signer: &Signer) -> Result<(), Reason> {
+fn annotations_hold(place: &Place, about: &About<'_>, signer: &CosignSigner) -> Result<(), Reason> {
     for (name, want) in &signer.annotations {
         let got = about.annotations.get(name);
         if got.and_then(Value::as_str) != Some(want) {
@@ -243,7 +254,7 @@ fn annotations_hold(place: &Place, about: &About<'_>, signer: &Signer) -> Result
     Ok(())
 }
 
-fn identity_holds(place: &Place, stated: &Stated, signer: &Signer, image: &Reference) -> Result<(), Reason> {
+fn identity_holds(place: &Place, stated: &Stated, signer: &CosignSigner, image: &Reference) -> Result<(), Reason> {
     let same_repository =
         stated.named().is_some_and(|identity| signer.may_bear(image.repository(), identity.repository()));
     let (holds, rule) = match signer.identity {

@@ -8,6 +8,7 @@ mod asking;
 mod checks;
 mod conditions;
 mod gather;
+mod identity;
 mod inspect;
 mod leaves;
 mod place;
@@ -18,6 +19,7 @@ mod tree;
 mod verdict;
 
 pub use checks::Checks;
+pub use identity::Identity;
 pub use inspect::{Claimed, Contents, Entry, EntryKind, InspectStep, Inspection, ListedLeaf, Listing, Maker, inspect};
 pub use place::{Holder, Place};
 pub use reason::Reason;

@@ -1,14 +1,15 @@
 //! The requirement tree in three values: what is unknown neither satisfies nor refutes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::Reason;
-use super::accepted::{self, Asked, Subject};
+use super::accepted::{self, Asked, Subject, Whom};
 use super::checks::Pass;
 use super::gather::Gathered;
+use super::identity::{self, Identity};
 use super::verdict::{Node, Outcome};
-use crate::key::Fingerprint;
-use crate::policy::{Leaf, Policy, Requirement, Signer};
+
+use crate::policy::{Leaf, Policy, Requirement, Signer, System};
 use crate::reference::Repository;
 
 /// Evaluates a policy's requirement about one digest. Every part is evaluated, so that no reason stays hidden behind
@@ -21,10 +22,14 @@ pub(super) fn evaluate(
 ) -> Node {
     let nothing = Gathered::default();
     let mut ask = |rule: String, name: &str, signer: &Signer, asked: Asked<'_>| {
-        let place = signer.signature_repository.as_ref().unwrap_or_else(|| subject.image.repository());
-        let signed = accepted::by((name, signer), asked, gathered.get(place).unwrap_or(&nothing), subject, pass);
+        let place = signer.signature_repository().unwrap_or_else(|| subject.image.repository());
+        let gathered = gathered.get(place).unwrap_or(&nothing);
+        let System::Cosign(cosign) = &signer.system;
+        let signed =
+            accepted::by(Whom { name, cosign, conditions: &signer.conditions }, asked, gathered, subject, pass);
         Node {
-            key: Some(signer.key.fingerprint()),
+            key: signer.key(),
+            who: signer.key().map(Identity::Key).into_iter().collect(),
             signature: signed.place,
             reasons: signed.reasons,
             ..Node::composite(rule, signed.outcome, Vec::new())
@@ -87,26 +92,25 @@ fn any(of: &[Node]) -> Outcome {
     of.iter().map(|node| node.outcome).min_by_key(|outcome| outcome.severity()).unwrap_or(Outcome::Reject)
 }
 
-/// Counts different keys: one key under two names counts once.
+/// Counts different signers: one key under two names counts once.
 fn at_least(count: usize, of: &[Node]) -> (Outcome, usize) {
-    let keys = |outcome| -> BTreeSet<Fingerprint> {
-        of.iter().filter(|node| node.outcome == outcome).filter_map(|node| node.key).collect()
-    };
-    let accepted = keys(Outcome::Accept);
-    let possible = accepted.union(&keys(Outcome::Unknown)).count();
-    let outcome = if accepted.len() >= count {
+    let signed = |node: &&Node| node.outcome == Outcome::Accept;
+    let accepted = identity::different(of.iter().filter(signed).map(|node| &node.who));
+    let may_have = |node: &&Node| node.outcome != Outcome::Reject;
+    let possible = identity::different(of.iter().filter(may_have).map(|node| &node.who));
+    let outcome = if accepted >= count {
         Outcome::Accept
     } else if possible >= count {
         Outcome::Unknown
     } else {
         Outcome::Reject
     };
-    (outcome, accepted.len())
+    (outcome, accepted)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Outcome, node};
+    use super::{Identity, Outcome, node};
     use crate::decision::Node;
     use crate::key::Fingerprint;
     use crate::policy::{Leaf, Requirement};
@@ -122,7 +126,8 @@ mod tests {
             };
             let mut leaf = Node::composite(name.to_owned(), outcome, Vec::new());
             let digit = char::from(name.as_bytes()[1]);
-            leaf.key = Fingerprint::parse(&format!("sha256:{}", digit.to_string().repeat(64))).ok();
+            let key = Fingerprint::parse(&format!("sha256:{}", digit.to_string().repeat(64)));
+            leaf.who = key.ok().map(Identity::Key).into_iter().collect();
             leaf
         })
         .outcome

@@ -1,9 +1,10 @@
 //! Verdicts: accept, reject or unknown, each with everything that led to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
+use super::identity::Identity;
 use super::place::Place;
 use super::{Reason, Step, decides};
 use crate::digest::Digest;
@@ -137,7 +138,10 @@ pub struct Node {
     pub rule: String,
     /// Whether it holds.
     pub outcome: Outcome,
-    /// The pinned key, for a signer.
+    /// By what the signer can be told from others, as far as it is known.
+    #[serde(skip)]
+    pub who: BTreeSet<Identity>,
+    /// The key, for a signer: the pinned one, or the one that has signed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<Fingerprint>,
     /// The place of the signature or attestation that counts, for a signer that has signed.
@@ -165,6 +169,7 @@ impl Node {
         Self {
             rule,
             outcome,
+            who: BTreeSet::new(),
             key: None,
             signature: None,
             digest: None,

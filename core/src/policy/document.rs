@@ -236,7 +236,7 @@ impl Policy {
             Images::Every => [].iter(),
             Images::Patterns { images, .. } => images.iter(),
         };
-        let elsewhere = self.signers.values().filter_map(|signer| signer.signature_repository.as_ref());
+        let elsewhere = self.signers.values().filter_map(|signer| signer.signature_repository());
         patterns.map(Pattern::registry).chain(elsewhere.map(Repository::registry))
     }
 }

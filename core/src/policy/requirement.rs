@@ -83,9 +83,10 @@ impl Requirement {
                 if let Some(twice) = of.iter().find(|name| of.iter().filter(|other| other == name).count() > 1) {
                     return Err(format!("signer {:?} is listed twice", crate::text::excerpt(twice)));
                 }
-                let keys: BTreeSet<Fingerprint> = of
+                // Whose key is not known before anybody has looked may be somebody else.
+                let keys: BTreeSet<Result<Fingerprint, &str>> = of
                     .iter()
-                    .map(|name| find(name, "signer", signers).map(|signer| signer.key.fingerprint()))
+                    .map(|name| find(name, "signer", signers).map(|signer| signer.key().ok_or(name.as_str())))
                     .collect::<Result<_, _>>()?;
                 if *count == 0 {
                     return Err("atLeast: 0 requires nothing".to_owned());

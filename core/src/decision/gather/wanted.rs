@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Shelf;
 use crate::cosign::form::Form;
 use crate::cosign::predicate;
-use crate::policy::{Leaf, Policy, Signer};
+use crate::policy::{Leaf, Policy, Signer, System};
 use crate::reference::Repository;
 
 /// What to look for.
@@ -26,7 +26,7 @@ impl Wanted {
     pub(in crate::decision) fn by(policies: &[&Policy], image: &Repository) -> BTreeMap<Repository, Self> {
         let mut wanted: BTreeMap<Repository, Self> = BTreeMap::new();
         let mut add = |signer: &Signer, predicate: Option<&String>| {
-            let place = signer.signature_repository.as_ref().unwrap_or(image);
+            let place = signer.signature_repository().unwrap_or(image);
             let entry = wanted.entry(place.clone()).or_default();
             match predicate {
                 None => entry.signatures = true,
@@ -34,7 +34,8 @@ impl Wanted {
                     entry.predicates.insert(predicate.clone());
                 }
             }
-            for form in &signer.forms {
+            let System::Cosign(cosign) = &signer.system;
+            for form in &cosign.forms {
                 if !entry.forms.contains(form) {
                     entry.forms.push(*form);
                 }
