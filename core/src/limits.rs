@@ -104,6 +104,9 @@ pub const MAX_GLASS_BREAKERS: usize = 256;
 /// Groups of one user. 1,000: a user of a large directory is in some hundreds.
 pub const MAX_GROUPS: usize = 1000;
 
+/// Octets of a user's name and the names of its groups. 64 KiB: 1,000 groups of the length that directories give them.
+pub const MAX_USER_BYTES: usize = 64 * 1024;
+
 /// Mirrors of one signer. 64: one for each registry that somebody copies from.
 pub const MAX_MIRRORS: usize = 64;
 

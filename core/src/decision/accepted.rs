@@ -1,10 +1,9 @@
 //! Whether one signer has signed or attested: the claims of what was verified, held against the image asked about.
 
-use oci_spec::image::Platform;
 use serde_json::Value;
 
 use super::checks::Pass;
-use super::conditions::{self, Said};
+use super::conditions::{self, SPENT_STEPS, Said, Surroundings};
 use super::gather::{Candidate, Gathered, Kind};
 use super::place::Place;
 use super::verdict::Outcome;
@@ -27,8 +26,8 @@ pub(super) struct Subject<'q> {
     pub(super) image: &'q Reference,
     /// Its digest, or that of one of its leaves.
     pub(super) digest: &'q Digest,
-    /// The platform of that leaf, where its index states one.
-    pub(super) platform: Option<&'q Platform>,
+    /// What conditions can ask about it.
+    pub(super) surroundings: &'q Surroundings,
     /// The whole question.
     pub(super) question: &'q Question,
 }
@@ -115,7 +114,7 @@ pub(super) fn by(
                 return Signed { outcome: Outcome::Accept, place, reasons: Vec::new() };
             }
             Err(None) => by_others = by_others.saturating_add(1),
-            Err(Some(reason @ Reason::Budget { what: "units of signature checks", .. })) => {
+            Err(Some(reason @ Reason::Budget { what: "units of signature checks" | SPENT_STEPS, .. })) => {
                 reasons.push(reason);
                 break;
             }

@@ -1,15 +1,21 @@
 //! Conditions of a policy, held against the facts of one signature or attestation (docs/policy.md, "Conditions").
 
+use oci_spec::image::Platform;
 use serde_json::{Map, Value, json};
 
-use super::Reason;
 use super::accepted::Subject;
 use super::place::Place;
-use crate::cel;
+use super::{Question, Reason};
+use crate::cel::{self, EvaluationError};
 use crate::claim::{About, Claim};
+use crate::digest::Digest;
 use crate::key::Fingerprint;
 use crate::policy::Condition;
+use crate::reference::Reference;
 use crate::text::excerpt;
+
+/// What is spent when conditions have taken all their steps.
+pub(super) const SPENT_STEPS: &str = "steps of conditions";
 
 /// What was signed, and by whom.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +32,51 @@ pub(super) struct Said<'c> {
     pub(super) key: Fingerprint,
 }
 
-/// Holds every condition. An error of a condition satisfies nothing.
+/// What a condition can ask about a question, whatever was signed; made once for each digest that is decided about.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    image: Value,
+    platform: Option<Value>,
+    object: Value,
+    user: Option<Value>,
+}
+
+impl Surroundings {
+    /// Of a question about this digest. What is not known is missing, so that a condition on it is an error, and not false or
+    /// true by chance.
+    pub(super) fn of(question: &Question, image: &Reference, digest: &Digest, platform: Option<&Platform>) -> Self {
+        let repository = image.repository();
+        let platform = platform.map(|platform| {
+            known([
+                ("os", Some(json!(platform.os().to_string()))),
+                ("architecture", Some(json!(platform.architecture().to_string()))),
+                ("variant", platform.variant().as_ref().map(|variant| json!(variant))),
+            ])
+        });
+        Self {
+            image: known([
+                ("registry", Some(json!(repository.registry()))),
+                ("repository", Some(json!(repository.path()))),
+                ("tag", image.tag().map(|tag| json!(tag))),
+                ("digest", Some(json!(digest))),
+            ]),
+            platform,
+            object: known([
+                ("namespace", question.namespace.as_ref().map(|namespace| json!(namespace))),
+                ("operation", question.operation.as_ref().map(|operation| json!(operation))),
+                ("labels", question.labels.as_ref().map(|labels| json!(labels))),
+            ]),
+            user: question.user.as_ref().map(|user| json!({"name": user.name, "groups": user.groups})),
+        }
+    }
+}
+
+fn known<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
+    let known = members.into_iter().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value)));
+    Value::Object(known.collect())
+}
+
+/// Holds every condition. An error of a condition satisfies nothing; a spent budget leaves it unknown.
 pub(super) fn hold(
     conditions: &[Condition],
     said: Said<'_>,
@@ -36,10 +86,7 @@ pub(super) fn hold(
     if conditions.is_empty() {
         return Ok(());
     }
-    let question = subject.question;
-    let repository = subject.image.repository();
-    let image = json!({"registry": repository.registry(), "repository": repository.path(), "tag": subject.image.tag(),
-        "digest": subject.digest});
+    let surroundings = subject.surroundings;
     let annotations: Map<String, Value> =
         said.about.annotations.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let (annotations, nothing) = (Value::Object(annotations), Value::Null);
@@ -49,27 +96,22 @@ pub(super) fn hold(
         .with("annotations", &annotations)
         .with("signer", json!(said.signer))
         .with("key", json!(said.key))
-        .with("image", &image)
-        .with("now", question.now);
-    // What is not known is missing, so that a condition on it is an error and not false or true by chance.
-    if let Some(platform) = subject.platform {
-        facts = facts.with("platform", json!(platform));
-    }
-    let members = [
-        ("namespace", question.namespace.as_ref().map(|namespace| json!(namespace))),
-        ("operation", question.operation.as_ref().map(|operation| json!(operation))),
-        ("labels", question.labels.as_ref().map(|labels| json!(labels))),
-    ];
-    let object: Map<String, Value> =
-        members.into_iter().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value))).collect();
-    facts = facts.with("object", Value::Object(object));
-    if let Some(user) = &question.user {
-        facts = facts.with("user", json!({"name": user.name, "groups": user.groups}));
+        .with("image", &surroundings.image)
+        .with("object", &surroundings.object)
+        .with("now", subject.question.now);
+    for (name, fact) in [("platform", &surroundings.platform), ("user", &surroundings.user)] {
+        if let Some(fact) = fact {
+            facts = facts.with(name, fact);
+        }
     }
     for condition in conditions {
         let problem = match condition.cel.holds(&facts, steps) {
             Ok(true) => continue,
             Ok(false) => None,
+            Err(EvaluationError::Steps { limit }) => {
+                let (limit, got) = (u64::from(limit), u64::from(limit).saturating_add(1));
+                return Err(Reason::Budget { what: SPENT_STEPS, limit, got });
+            }
             Err(error) => Some(error.to_string()),
         };
         let (condition, message) = (excerpt(condition.cel.source()), condition.message.as_deref().map(excerpt));

@@ -15,14 +15,14 @@ pub enum Identity {
     Subject(Digest),
 }
 
-/// How many different signers these are. Two that have one identity in common are one, and so are those that a third one
-/// joins. Of whom nothing is known, that is somebody else.
-pub(super) fn different<'i>(signers: impl Iterator<Item = &'i BTreeSet<Identity>>) -> usize {
+/// How many different signers have signed. Two that have one identity in common are one, and so are those that a third one
+/// joins. Those of whom nothing is known may all be one.
+pub(super) fn signed<'i>(signers: impl Iterator<Item = &'i BTreeSet<Identity>>) -> usize {
     let mut groups: Vec<BTreeSet<&Identity>> = Vec::new();
-    let mut strangers = 0usize;
+    let mut is_stranger = false;
     for signer in signers {
         if signer.is_empty() {
-            strangers = strangers.saturating_add(1);
+            is_stranger = true;
             continue;
         }
         let mut joined: BTreeSet<&Identity> = signer.iter().collect();
@@ -35,12 +35,29 @@ pub(super) fn different<'i>(signers: impl Iterator<Item = &'i BTreeSet<Identity>
         });
         groups.push(joined);
     }
-    groups.len().saturating_add(strangers)
+    groups.len().saturating_add(usize::from(is_stranger))
+}
+
+/// How many more there can be at most, when these turn out to have signed as well as those who have.
+pub(super) fn possible<'i>(
+    have_signed: impl Iterator<Item = &'i BTreeSet<Identity>>,
+    may_have: impl Iterator<Item = &'i BTreeSet<Identity>>,
+) -> usize {
+    let mut counted: BTreeSet<&Identity> = have_signed.flatten().collect();
+    let mut more = 0usize;
+    for signer in may_have {
+        let is_counted = signer.iter().any(|identity| counted.contains(identity));
+        if !is_counted {
+            counted.extend(signer);
+            more = more.saturating_add(1);
+        }
+    }
+    more
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Identity, different};
+    use super::{Identity, possible, signed};
     use crate::digest::Digest;
     use crate::key::Fingerprint;
     use std::collections::BTreeSet;
@@ -64,11 +81,25 @@ mod tests {
             (vec!["1a", "2b", "1b"], 1),
             (vec!["1a", "2b", "3c", "3b"], 2),
             (vec!["1", "1a"], 1),
-            (vec!["", ""], 2),
+            (vec!["", ""], 1),
             (vec!["", "1a"], 2),
         ] {
             let signers: Vec<_> = signers.into_iter().map(signer).collect();
-            assert_eq!(different(signers.iter()), want, "{signers:?}");
+            assert_eq!(signed(signers.iter()), want, "{signers:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_may_have_signed_can_be_somebody_else_and_never_joins_those_who_have() {
+        for (have, may, want) in [
+            (vec!["1a", "2b"], vec!["1b"], 0),
+            (vec!["1a"], vec!["2b", "3b", "4c"], 2),
+            (vec![], vec!["", "", "1"], 3),
+            (vec!["1a"], vec![], 0),
+        ] {
+            let (have, may): (Vec<_>, Vec<_>) =
+                (have.into_iter().map(signer).collect(), may.into_iter().map(signer).collect());
+            assert_eq!(possible(have.iter(), may.iter()), want, "{have:?} {may:?}");
         }
     }
 }

@@ -6,9 +6,10 @@ use oci_spec::image::{Descriptor, Platform};
 
 use super::asking::Asking;
 use super::checks::Pass;
+use super::conditions::Surroundings;
 use super::gather::{Gathered, Wanted};
 use super::verdict::{Node, Outcome, PolicyResult};
-use super::{Reason, accepted, gather_all, standing, tree};
+use super::{Reason, accepted, decides, gather_all, standing, tree};
 use crate::digest::Digest;
 use crate::evidence::{self, Need};
 use crate::limits::MAX_LEAVES;
@@ -83,16 +84,19 @@ pub(super) fn evaluate(
         return false;
     }
     let nothing = BTreeMap::new();
-    for (policy, result) in
-        policies.iter().zip(results.iter_mut()).filter(|(policy, result)| takes_leaves(policy, result))
-    {
+    // Policies that decide come first: others must not spend the work that these need.
+    let mut taking: Vec<_> = policies.iter().zip(results.iter_mut()).filter(|(p, r)| takes_leaves(p, r)).collect();
+    taking.sort_by_key(|(policy, _)| !decides(policy.mode));
+    for (policy, result) in taking {
         let nodes = leaves.iter().map(|leaf| {
             let rule = format!("leaf {}", leaf.platform);
             match &leaf.digest {
                 Ok(digest) => {
                     let found = gathered.get(digest).unwrap_or(&nothing);
                     let tree = standing::revoked(policy, digest).unwrap_or_else(|| {
-                        let leaf = accepted::Subject { digest, platform: leaf.stated.as_ref(), ..subject };
+                        let platform = leaf.stated.as_ref();
+                        let surroundings = &Surroundings::of(subject.question, subject.image, digest, platform);
+                        let leaf = accepted::Subject { digest, surroundings, ..subject };
                         tree::evaluate(policy, found, leaf, pass)
                     });
                     Node { digest: Some(digest.clone()), ..Node::composite(rule, tree.outcome, vec![tree]) }

@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use self::asking::Asking;
 use self::checks::Pass;
+use self::conditions::Surroundings;
 use self::gather::{Gathered, Target, Wanted};
 use self::standing::Standing;
 use crate::digest::Digest;
@@ -113,7 +114,8 @@ pub fn decide(policies: &PolicySet, question: &Question, evidence: &Evidence, ch
     };
     findings.subject(&image, &digest);
 
-    let subject = accepted::Subject { image: &image, digest: &digest, platform: None, question };
+    let surroundings = &Surroundings::of(question, &image, &digest, None);
+    let subject = accepted::Subject { image: &image, digest: &digest, surroundings, question };
     let standing = Standing::of(&matching, subject);
     if let Some(refused) = standing.refusal() {
         return findings.settle(refused, repository, &digest);

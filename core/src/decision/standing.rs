@@ -50,10 +50,13 @@ impl<'p> Standing<'p> {
                 format!("policy {}: the exemption until {} has expired: {}", policy.name, last.until, last.reason);
             Some(cut(&line, MAX_SUMMARY))
         });
-        let whole = speaking.filter(|_| subject.question.break_glass.is_some()).map(|policy| {
-            let who = subject.question.user.as_ref().map_or("nobody that is known", |user| user.name.as_str());
-            cut(&format!("policy {}: {who} may not break its glass", policy.name), MAX_SUMMARY)
-        });
+        let whole: Vec<&str> = match subject.question.break_glass {
+            Some(_) => speaking.map(|policy| policy.name.as_str()).collect(),
+            None => Vec::new(),
+        };
+        let who = subject.question.user.as_ref().map_or("nobody that is known".to_owned(), |user| excerpt(&user.name));
+        let line = cut(&format!("{who} may not break the glass of {}", whole.join(", ")), MAX_SUMMARY);
+        let whole = (!whole.is_empty()).then_some(line);
         let broken = self.settled.iter().flatten().filter(|result| result.tree.broken).map(|result| {
             let why = result.tree.exempted.as_deref().unwrap_or_default();
             cut(&format!("policy {}: {}: {why}", result.policy, result.tree.rule), MAX_SUMMARY)

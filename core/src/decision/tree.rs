@@ -94,10 +94,9 @@ fn any(of: &[Node]) -> Outcome {
 
 /// Counts different signers: one key under two names counts once.
 fn at_least(count: usize, of: &[Node]) -> (Outcome, usize) {
-    let signed = |node: &&Node| node.outcome == Outcome::Accept;
-    let accepted = identity::different(of.iter().filter(signed).map(|node| &node.who));
-    let may_have = |node: &&Node| node.outcome != Outcome::Reject;
-    let possible = identity::different(of.iter().filter(may_have).map(|node| &node.who));
+    let who = |outcome| of.iter().filter(move |node: &&Node| node.outcome == outcome).map(|node| &node.who);
+    let accepted = identity::signed(who(Outcome::Accept));
+    let possible = accepted.saturating_add(identity::possible(who(Outcome::Accept), who(Outcome::Unknown)));
     let outcome = if accepted >= count {
         Outcome::Accept
     } else if possible >= count {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::images::{self, Images, PodSpecs};
 use crate::json::{self, JsonError};
-use crate::limits::{MAX_EXEMPTION_REASON, MAX_GROUPS, MAX_IMAGES, MAX_LABELS, MAX_REVIEW_BYTES};
+use crate::limits::{MAX_EXEMPTION_REASON, MAX_GROUPS, MAX_IMAGES, MAX_LABELS, MAX_REVIEW_BYTES, MAX_USER_BYTES};
 use crate::policy::User;
 use crate::text::excerpt;
 
@@ -130,18 +130,16 @@ impl Review {
             (Disposition::Decide(_), Err(problem)) => (Disposition::Deny(problem), BTreeMap::new()),
             (disposition, labels) => (disposition, labels.unwrap_or_default()),
         };
-        let (disposition, break_glass) = match (disposition, break_glass(&request.object)) {
+        let (disposition, break_glass) = match (disposition, break_glass(&request)) {
             (Disposition::Decide(_), Err(problem)) => (Disposition::Deny(problem), None),
             (disposition, reason) => (disposition, reason.unwrap_or_default()),
         };
-        let UserInfo { username, groups } = request.user_info;
-        let mut groups = groups.unwrap_or_default();
-        // One that is left out can only take a permission away.
-        while groups.len() > MAX_GROUPS {
-            groups.pop_last();
-        }
+        let (disposition, user) = match (disposition, user(request.user_info)) {
+            (Disposition::Decide(_), Err(problem)) => (Disposition::Deny(problem), None),
+            (disposition, user) => (disposition, user.unwrap_or_default()),
+        };
         Ok(Self {
-            user: (!username.is_empty()).then_some(User { name: username, groups }),
+            user,
             break_glass,
             previous,
             labels,
@@ -174,12 +172,28 @@ fn labels(object: &Value) -> Result<BTreeMap<String, String>, String> {
     labels.iter().map(label).collect()
 }
 
-/// Why the glass is to be broken, where the object says so.
-fn break_glass(object: &Value) -> Result<Option<String>, String> {
-    let Some(reason) = object.pointer("/metadata/annotations").and_then(|annotations| annotations.get(BREAK_GLASS))
-    else {
+/// Who asks. What is too large to be looked at whole is refused: a group that is left out could be the one that a
+/// condition excludes.
+fn user(info: UserInfo) -> Result<Option<User>, String> {
+    let groups = info.groups.unwrap_or_default();
+    let octets = groups.iter().fold(info.username.len(), |sum, group| sum.saturating_add(group.len()));
+    if groups.len() > MAX_GROUPS || octets > MAX_USER_BYTES {
+        let count = groups.len();
+        return Err(format!(
+            "a user with {count} groups and {octets} octets of names: at most {MAX_GROUPS} and {MAX_USER_BYTES} are looked at"
+        ));
+    }
+    Ok((!info.username.is_empty()).then_some(User { name: info.username, groups }))
+}
+
+/// Why the glass is to be broken, where the object says so and this very request made it say so: what stood there before
+/// is somebody else's word, or was for another image.
+fn break_glass(request: &Request) -> Result<Option<String>, String> {
+    let annotated = |object: &Value| object.pointer("/metadata/annotations")?.get(BREAK_GLASS).cloned();
+    let Some(reason) = annotated(&request.object) else { return Ok(None) };
+    if annotated(&request.old_object).as_ref() == Some(&reason) {
         return Ok(None);
-    };
+    }
     let fits = |reason: &&str| !reason.trim().is_empty() && reason.chars().count() <= MAX_EXEMPTION_REASON;
     match reason.as_str().filter(fits) {
         Some(reason) => Ok(Some(reason.to_owned())),

@@ -38,6 +38,15 @@ pub(super) struct BreakGlassDocument {
     namespaces: Option<Vec<String>>,
 }
 
+/// Whether whoever may create anything at all asks as this, or has controllers that do.
+fn is_everybody(name: &str) -> bool {
+    let all = ["system:authenticated", "system:unauthenticated", "system:serviceaccounts", "system:nodes"];
+    all.contains(&name)
+        || name == "system:serviceaccounts:kube-system"
+        || name.starts_with("system:serviceaccount:kube-system:")
+        || name.starts_with("system:kube-controller-manager")
+}
+
 impl BreakGlass {
     /// Reads who may, from a document.
     ///
@@ -56,9 +65,9 @@ impl BreakGlass {
             if names.iter().any(|name| name.trim().is_empty()) {
                 return Err(document.error(&format!("{PATH}.{field}"), "a name is empty"));
             }
-            // Everybody who can ask at all is in this group, so that it would take the policy away.
-            if field == "groups" && names.contains("system:authenticated") {
-                return Err(document.error(&format!("{PATH}.{field}"), "everybody is in system:authenticated"));
+            if let Some(name) = names.iter().find(|name| is_everybody(name)) {
+                let message = format!("{name:?} would let everybody in who may create a Deployment");
+                return Err(document.error(&format!("{PATH}.{field}"), message));
             }
         }
         Ok(Self { users, groups, namespaces: read_namespaces(namespaces, &format!("{PATH}.namespaces"), document)? })

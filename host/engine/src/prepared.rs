@@ -6,17 +6,22 @@
 //! to the octet: a test holds every vector against that. Documents hold public keys and rules, never a secret.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use bulla_abi::Message;
 
 /// Octets that are compared and copied together: a page of the system, which is what writing into a fresh memory costs.
 const PIECE: usize = 4096;
 
+const NEVER: u8 = 0;
+const ONCE: u8 = 1;
+const KEEPING: u8 = 2;
+
 /// What one set of documents leaves behind, once somebody wanted it a second time.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
-    was_loaded: AtomicBool,
+    /// How far it is: not loaded, loaded once, about to be kept.
+    stage: AtomicU8,
     kept: OnceLock<Prepared>,
 }
 
@@ -37,14 +42,19 @@ impl Slot {
         self.kept.get()
     }
 
-    /// Whether these documents are loaded not for the first time, so that keeping what comes of it will pay.
-    pub(crate) fn is_wanted_again(&self) -> bool {
-        self.was_loaded.swap(true, Ordering::Relaxed)
+    /// Whether whoever asks is to keep what comes of loading: the second one, because only then it will pay, and nobody
+    /// else at the same time. It has to call [`keep`](Self::keep) in the end.
+    pub(crate) fn is_mine_to_keep(&self) -> bool {
+        let goes = |from, to| self.stage.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        !goes(NEVER, ONCE) && goes(ONCE, KEEPING)
     }
 
-    /// Keeps this. Of two that come at once, which are equal, the first stays.
-    pub(crate) fn keep(&self, prepared: Prepared) {
-        let _ = self.kept.set(prepared);
+    /// Keeps this; where loading came to nothing, the next one may try.
+    pub(crate) fn keep(&self, prepared: Option<Prepared>) {
+        match prepared {
+            Some(prepared) => _ = self.kept.set(prepared),
+            None => self.stage.store(ONCE, Ordering::Relaxed),
+        }
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Sandbox {
     store: Store<Allowance>,
     functions: Functions,
     poisoned: bool,
+    /// Whether nothing was asked of it yet.
+    fresh: bool,
     /// Whether all state of the module is known to lie in its memory.
     keeps_state_in_memory: bool,
     // After the store, because fields are dropped in order: the place is free once the instance is gone.
@@ -59,7 +61,7 @@ impl Sandbox {
         let failed = |error: wasmtime::Error| SandboxError::Create { what: format!("{error:#}") };
         let instance = linked.instantiate(&mut store).map_err(failed)?;
         let functions = exports.of(&mut store, &instance).map_err(failed)?;
-        Ok(Self { store, functions, poisoned: false, keeps_state_in_memory, _place: place })
+        Ok(Self { store, functions, poisoned: false, fresh: true, keeps_state_in_memory, _place: place })
     }
 
     /// The version of the contract that the module speaks.
@@ -93,6 +95,7 @@ impl Sandbox {
         }
         // Poisoned unless everything below goes well: no path out of it can forget to say so.
         self.poisoned = true;
+        self.fresh = false;
         self.store.set_epoch_deadline(ticker::ticks(budget));
         let reply = self.exchange(operation, &request, length, budget)?;
         self.poisoned = false;
@@ -117,13 +120,13 @@ impl Sandbox {
         Ok((reply::body(&reply)?, reply.blobs))
     }
 
-    /// Loads documents into this fresh sandbox; from their second time on by copying what loading them has left in another
+    /// Loads documents; into a fresh sandbox from their second time on by copying what loading them has left in another
     /// one. The reply is that of [`Operation::Load`], and may be an error of the module.
     ///
     /// # Errors
     /// As [`call`](Self::call).
     pub fn load(&mut self, documents: &Documents, budget: Duration) -> Result<Message, SandboxError> {
-        if !self.keeps_state_in_memory {
+        if !self.keeps_state_in_memory || !self.fresh || self.poisoned {
             return self.call(Operation::Load, documents.message(), budget);
         }
         let slot = documents.slot();
@@ -131,20 +134,25 @@ impl Sandbox {
             self.put(prepared)?;
             return Ok(prepared.reply.clone());
         }
-        if !slot.is_wanted_again() {
+        if !slot.is_mine_to_keep() {
             return self.call(Operation::Load, documents.message(), budget);
         }
         let fresh = self.functions.memory.data(&self.store).to_vec();
-        let reply = self.call(Operation::Load, documents.message(), budget)?;
-        let loaded = self.functions.memory.data(&self.store);
-        slot.keep(Prepared::between(&fresh, loaded, reply.clone()));
-        Ok(reply)
+        let loaded = self.call(Operation::Load, documents.message(), budget);
+        slot.keep(
+            loaded
+                .as_ref()
+                .ok()
+                .map(|reply| Prepared::between(&fresh, self.functions.memory.data(&self.store), reply.clone())),
+        );
+        loaded
     }
 
     /// Makes the memory of this fresh sandbox what another one was after `load`.
     fn put(&mut self, prepared: &Prepared) -> Result<(), SandboxError> {
         let limit = self.store.data().bytes;
         self.poisoned = true;
+        self.fresh = false;
         let missing = prepared.size.saturating_sub(self.functions.memory.data_size(&self.store));
         let pages = u64::try_from(missing / WASM_PAGE).map_err(|_| SandboxError::Memory { limit })?;
         self.functions.memory.grow(&mut self.store, pages).map_err(|_| SandboxError::Memory { limit })?;

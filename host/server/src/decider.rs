@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bulla_engine::{Engine, decide};
-use bulla_records::{Action, Digest, Made};
+use bulla_records::{Action, BreakGlass, Digest, Made};
 use bulla_registry::Sources;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -176,6 +176,11 @@ impl Decider {
         action: Action,
         deadline: Instant,
     ) -> Decided {
+        let is_glass_broken = decided.broken_glass().is_some();
+        if is_glass_broken && self.recorder.is_none() && !asked.dry_run {
+            let reason = "somebody has broken the glass, which takes a record, and none are kept: configure `records`";
+            decided = Decided::unknown(asked.image, reason, decided.took, decided.generation);
+        }
         if let Some(recorder) = self.recorder.as_ref().filter(|_| !asked.dry_run) {
             let object = Some(asked.object).filter(|object| !object.is_empty()).map(str::to_owned);
             let made = Made { surface: asked.surface.recorded(), action, object };
@@ -185,8 +190,8 @@ impl Decider {
             }
             if let Err(problem) = self.record(&mut decided, made, deadline).await {
                 error!(image = asked.image, problem, "a decision was not recorded");
-                if recorder.is_required() {
-                    let reason = "this decision could not be recorded, and the configuration requires that it is";
+                if recorder.is_required() || is_glass_broken {
+                    let reason = "this decision could not be recorded, and it has to be";
                     decided = Decided::unknown(asked.image, reason, decided.took, decided.generation);
                 }
             }
@@ -201,7 +206,8 @@ impl Decider {
     /// A sentence: why there is no record.
     pub async fn record(&self, decided: &mut Decided, made: Made, deadline: Instant) -> Result<(), String> {
         let (Some(recorder), Some(basis)) = (&self.recorder, decided.basis.take()) else { return Ok(()) };
-        let recorded = Recorded { basis, verdict: decided.verdict.clone(), bytes: decided.bytes.clone(), made };
+        let (verdict, bytes) = (decided.verdict.clone(), decided.bytes.clone());
+        let recorded = Recorded { basis, verdict, bytes, made, break_glass: decided.broken_glass() };
         decided.record = Some(recorder.write(recorded, deadline).await?);
         Ok(())
     }
@@ -209,6 +215,9 @@ impl Decider {
     /// Counts a decision and logs it: one line, the same fields wherever it was asked.
     fn note(&self, asked: &Asked<'_>, decided: &Decided) {
         self.metrics.decided(asked.surface, decided);
+        if !asked.dry_run && decided.broken_glass().is_some() {
+            self.metrics.glass_broken();
+        }
         info!(
             target: "bulla::decision",
             surface = asked.surface.name(),
@@ -224,7 +233,7 @@ impl Decider {
             namespace = asked.namespace,
             object = asked.object,
             dry_run = asked.dry_run,
-            glass_broken = decided.is_glass_broken(),
+            glass_broken = decided.broken_glass().map(|glass| glass.by),
             record = decided.record.map(|id| id.to_string()),
             "decided",
         );
@@ -320,13 +329,16 @@ impl Decided {
         reasons.into_iter().flatten().any(|reason| reason.get("code").and_then(Value::as_str) == Some(code))
     }
 
-    /// Whether a policy accepts because somebody has broken its glass.
-    pub(crate) fn is_glass_broken(&self) -> bool {
-        let policies = self.verdict.get("policies").and_then(Value::as_array);
-        policies
-            .into_iter()
-            .flatten()
-            .any(|policy| policy.pointer("/tree/broken").and_then(Value::as_bool) == Some(true))
+    /// Who has broken the glass, and why, where the image is accepted because of that.
+    pub(crate) fn broken_glass(&self) -> Option<BreakGlass> {
+        let policies = self.verdict.get("policies").and_then(Value::as_array)?;
+        let decides = |policy: &&Value| policy.get("mode").and_then(Value::as_str) == Some("enforce");
+        let is_broken = |tree: &&Value| tree.get("broken").and_then(Value::as_bool) == Some(true);
+        let mut trees = policies.iter().filter(decides).filter_map(|policy| policy.get("tree"));
+        let tree = trees.find(is_broken).filter(|_| self.outcome() == Outcome::Accept)?;
+        let text = |field: &str| tree.get(field).and_then(Value::as_str).unwrap_or_default();
+        let by = text("rule").trim_start_matches("glass broken by ").to_owned();
+        Some(BreakGlass { by, reason: text("exempted").to_owned() })
     }
 
     fn text(&self, field: &str) -> Option<&str> {

@@ -75,9 +75,11 @@ impl Metrics {
         let surface = ("surface", surface.name());
         self.decisions.get_or_create(&[surface, ("outcome", decided.outcome().name())]).inc();
         self.durations.get_or_create(&[surface]).observe(decided.took.as_secs_f64());
-        if decided.is_glass_broken() {
-            self.glass_broken.inc();
-        }
+    }
+
+    /// Counts an image that was accepted because somebody has broken a policy's glass.
+    pub(crate) fn glass_broken(&self) {
+        self.glass_broken.inc();
     }
 
     /// Counts a review: `allowed`, `denied`, `invalid`, `overload` or `failed`.
@@ -115,7 +117,7 @@ impl Metrics {
         );
         registry.register(
             "glass_broken",
-            "Decisions that somebody took out of a policy's hands",
+            "Images accepted because somebody has broken a policy's glass",
             self.glass_broken.clone(),
         );
         registry.register("reviews", "Admission reviews by result", self.reviews.clone());

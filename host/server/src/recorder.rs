@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bulla_engine::{Answered, Engine};
-use bulla_records::{Digest, Draft, Made, Options, Store, StoreError};
+use bulla_records::{BreakGlass, Digest, Draft, Made, Options, Store, StoreError};
 use serde_json::Value;
 
 use crate::config::RecordsConfig;
@@ -37,6 +37,7 @@ pub(crate) struct Recorded {
     pub(crate) verdict: Value,
     pub(crate) bytes: Vec<u8>,
     pub(crate) made: Made,
+    pub(crate) break_glass: Option<BreakGlass>,
 }
 
 impl Recorder {
@@ -78,7 +79,7 @@ impl Recorder {
         let begun = Instant::now();
         let within = deadline.saturating_duration_since(begun).max(AT_LEAST);
         let writing = tokio::task::spawn_blocking(move || {
-            let Recorded { basis, verdict, bytes, made } = recorded;
+            let Recorded { basis, verdict, bytes, made, break_glass } = recorded;
             let policies = basis.loaded.recorded().map_err(|error| error.to_string())?;
             let draft = Draft {
                 question: &basis.question,
@@ -88,7 +89,7 @@ impl Recorder {
                 verdict: &verdict,
                 verdict_bytes: &bytes,
                 made,
-                break_glass: None,
+                break_glass,
             };
             store.write(&draft).map(|written| written.id).map_err(|error| error.to_string())
         });

@@ -51,24 +51,18 @@ fn broken(book: &mut Book) {
     let no = |text: &str| rejected("not-signed").answer(json!({"verdict": {"warnings": [text]}}));
     let carol = by(user("carol", &["staff", "oncall2"]));
     let comment = "Somebody else, in a group with a similar name.";
-    case("by-another", &[lets()], carol, comment, no("policy app: carol may not break its glass"));
+    case("by-another", &[lets()], carol, comment, no("carol may not break the glass of app"));
     let shouted = by(user("Alice@example.com", &["Oncall"]));
     let comment = "Names are compared exactly.";
-    case("by-another-case", &[lets()], shouted, comment, no("policy app: Alice@example.com may not break its glass"));
+    case("by-another-case", &[lets()], shouted, comment, no("Alice@example.com may not break the glass of app"));
     let comment = "A reason, and the API server does not say who asks.";
     let nobody = json!({"breakGlass": "outage 17"});
-    case("by-nobody", &[lets()], nobody, comment, no("policy app: nobody that is known may not break its glass"));
+    case("by-nobody", &[lets()], nobody, comment, no("nobody that is known may not break the glass of app"));
     let comment = "Somebody who may, and does not want to.";
     let only = json!({"user": user("alice@example.com", &["oncall"])});
     case("not-wanted", &[lets()], only, comment, rejected("not-signed"));
     let comment = "A policy that lets nobody.";
-    case(
-        "let-nobody",
-        &[asks("app", "")],
-        alice(),
-        comment,
-        no("policy app: alice@example.com may not break its glass"),
-    );
+    case("let-nobody", &[asks("app", "")], alice(), comment, no("alice@example.com may not break the glass of app"));
     let comment = "Two policies, one of which lets nobody: each has its own glass.";
     case("one-of-two", &[lets(), asks("other", "")], alice(), comment, rejected("not-signed"));
     let revoking = asks("app", &format!("{ONCALL}  revoked: [{}]\n", subject()));
@@ -79,22 +73,10 @@ fn broken(book: &mut Book) {
     };
     case("namespace", &[there("web")], alice(), "In a namespace where it may be broken.", by_alice());
     let comment = "In another namespace.";
-    case(
-        "other-namespace",
-        &[there("shop")],
-        alice(),
-        comment,
-        no("policy app: alice@example.com may not break its glass"),
-    );
+    case("other-namespace", &[there("shop")], alice(), comment, no("alice@example.com may not break the glass of app"));
     let nowhere = json!({"user": user("alice@example.com", &[]), "breakGlass": "outage 17"});
     let comment = "Where it may be broken in one namespace, a question without one gains nothing.";
-    case(
-        "no-namespace",
-        &[there("web")],
-        nowhere,
-        comment,
-        no("policy app: alice@example.com may not break its glass"),
-    );
+    case("no-namespace", &[there("web")], nowhere, comment, no("alice@example.com may not break the glass of app"));
 }
 
 fn told(book: &mut Book) {
@@ -115,6 +97,29 @@ fn told(book: &mut Book) {
     case("empty", json!(" "), alice(), "A reason that is none.", denied());
     case("number", json!(1), alice(), "No annotation: the API server would refuse it later.", denied());
     case("long", json!("x".repeat(257)), alice(), "A reason of 257 characters.", denied());
+    let many: Vec<String> = (0..1001).map(|n| format!("g{n}")).collect();
+    let many = json!({"username": "alice", "groups": many});
+    let comment = "More groups than are looked at: one left out could be the one that a condition excludes.";
+    case("groups", json!("outage 17"), many, comment, json!({"disposition": "deny", "user": null}));
+    let long = json!({"username": "x".repeat(65_537)});
+    case("name", json!("outage 17"), long, "A name that is too long.", json!({"disposition": "deny", "user": null}));
+
+    // The annotation of an object that stands there already.
+    for (name, before, now, told, comment) in [
+        ("stood-there", "outage 17", "outage 17", Value::Null, "Who changes an image has not said so."),
+        ("new-reason", "outage 17", "outage 18", json!("outage 18"), "Another reason is given now."),
+    ] {
+        let annotated = |image: &str, reason: &str| {
+            let mut object = pod(&[image]);
+            object["metadata"]["annotations"] = json!({"bulla.dev/break-glass": reason});
+            object
+        };
+        let mut review = review("", "Pod", "UPDATE", annotated("registry.example/app:2", now));
+        review["request"]["oldObject"] = annotated("registry.example/app:1", before);
+        review["request"]["userInfo"] = alice();
+        let expect = Expect::outcome("ok").answer(json!({"disposition": "decide", "breakGlass": told}));
+        add(book, &format!("extract/glass-{name}"), extract(Recipe::Json(review), comment, expect));
+    }
 }
 
 fn aged(book: &mut Book) {
@@ -204,6 +209,8 @@ fn of_signers(book: &mut Book) {
     case("other-label", r#"object.labels.tier == "prod""#, labelled, "Another label.", no("is false"));
     case("no-object", r#"!has(object.labels)"#, none(), "No object, which can be asked for.", accepted());
     case("no-platform", r#"platform.os == "linux""#, none(), "What was asked for is no leaf.", no("cannot be said"));
+    let comment = "Asked for by digest, there is no tag: an error, and not true.";
+    case("no-tag", r#"image.tag != "dev""#, none(), comment, no("cannot be said"));
     case("predicate", "predicate == null", none(), "A signature has no predicate.", accepted());
 }
 
@@ -217,7 +224,14 @@ fn misused(book: &mut Book) {
     case("empty", "  breakGlass: {}\n", "nobody may break it");
     case("list", "  breakGlass: [[a]]\n", "expected a mapping");
     case("only-namespaces", "  breakGlass: {namespaces: [web]}\n", "nobody may break it");
-    case("everybody", "  breakGlass: {groups: ['system:authenticated']}\n", "everybody is in");
+    for (name, who) in [
+        ("authenticated", "groups: ['system:authenticated']"),
+        ("service-accounts", "groups: ['system:serviceaccounts']"),
+        ("controllers", "groups: ['system:serviceaccounts:kube-system']"),
+        ("controller", "users: ['system:serviceaccount:kube-system:replicaset-controller']"),
+    ] {
+        case(name, &format!("  breakGlass: {{{who}}}\n"), "would let everybody in");
+    }
     case("no-name", "  breakGlass: {users: ['']}\n", "a name is empty");
     case("unknown-field", "  breakGlass: {users: [a], reason: x}\n", "unknown field `reason`");
     case("too-many", &format!("  breakGlass: {{users: [{}]}}\n", many.join(", ")), "more than 256 users and groups");

@@ -153,7 +153,15 @@ async fn a_broken_glass_is_recorded_counted_and_said() {
     for told in [r#""breakGlass":"outage 17""#, r#""user":{"groups":["oncall"],"name":"alice"}"#] {
         assert!(question.contains(told), "{question}");
     }
+    let glass = broken.record.break_glass.as_ref().expect("it was broken");
+    assert_eq!((glass.by.as_str(), glass.reason.as_str()), ("alice", "outage 17"));
     let engines = Engines::new(Default::default()).knowing(engine());
     let replayed = replay(&broken, &engines, Instant::now() + Duration::from_secs(60)).await.expect("it runs");
     assert_eq!(replayed, Replayed::Agrees { outcome: bulla_records::Outcome::Accept });
+
+    let unrecorded = Services::start(world.config()).await;
+    review["request"]["userInfo"]["groups"] = json!(["oncall"]);
+    let denied = unrecorded.review("/v1/admit", &review).await;
+    assert_eq!(denied["response"]["allowed"], json!(false), "it takes a record");
+    assert!(denied.to_string().contains("configure `records`"), "{denied}");
 }
