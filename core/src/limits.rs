@@ -174,3 +174,54 @@ pub const MAX_PROOF_HASHES: usize = 64;
 
 /// Certificates in the chain of one bundle. 16: public ones have three.
 pub const MAX_CHAIN_CERTIFICATES: usize = 16;
+
+/// Octets of one certificate. 8 KiB: those of public CAs have less than 2.5 KiB.
+pub const MAX_CERTIFICATE_BYTES: usize = 8 * 1024;
+
+/// Extensions of one certificate, CRL or entry of it. 32: certificates have about ten.
+pub const MAX_EXTENSIONS: usize = 32;
+
+/// Parts of one name, and names in one extension. 64: names have less than ten parts.
+pub const MAX_NAME_PARTS: usize = 64;
+
+/// Addresses of one kind, OCSP or CRL, in one certificate. 4: those of public CAs have one or two.
+pub const MAX_REVOCATION_ADDRESSES: usize = 4;
+
+/// Octets of one file of certificates. 256 KiB: as much as a policy document has.
+pub const MAX_CERTIFICATE_FILE_BYTES: usize = 256 * 1024;
+
+/// Certificates in one trust store. 128: the stores of whole operating systems have about 150 roots, a pinned one a few.
+pub const MAX_STORE_CERTIFICATES: usize = 128;
+
+/// Octets of one Notation envelope. 128 KiB: with four certificates and a timestamp it has 16 KiB.
+pub const MAX_NOTATION_ENVELOPE_BYTES: usize = 128 * 1024;
+
+/// Members of one header of a Notation envelope. 64: those that the specification knows are less than ten.
+pub const MAX_HEADER_MEMBERS: usize = 64;
+
+/// Levels of one CBOR document. 8: an envelope has three.
+pub const MAX_CBOR_DEPTH: usize = 8;
+
+/// Octets of one timestamp token. 32 KiB: with three certificates it has 6 KiB.
+pub const MAX_TOKEN_BYTES: usize = 32 * 1024;
+
+/// Certificates and attributes in one timestamp token. 16: tokens have up to four.
+pub const MAX_TOKEN_PARTS: usize = 16;
+
+/// Work for the signatures of one timestamp token, in units of one P-256 verification. 64: a chain of four with P-384 takes 40.
+pub const MAX_TOKEN_UNITS: u32 = 64;
+
+/// Octets of one CRL. 4 MiB: 100,000 entries, and it fits the evidence of one decision.
+pub const MAX_CRL_BYTES: usize = 4 * 1024 * 1024;
+
+/// Octets of one OCSP response. 20 KiB: what notation-go reads; they have about 2 KiB.
+pub const MAX_OCSP_BYTES: usize = 20 * 1024;
+
+/// Certificates and answers in one OCSP response. 16: they have one or two.
+pub const MAX_OCSP_PARTS: usize = 16;
+
+/// Seconds by which an answer may seem to come from the future. 300: clocks that nobody looks after differ by minutes.
+pub const CLOCK_SKEW_SECONDS: i64 = 300;
+
+/// Trusted identities, stores, scopes and statements in one policy. 256: as many as signers in one of ours.
+pub const MAX_TRUST_ENTRIES: usize = 256;

@@ -19,6 +19,29 @@ impl UnixTime {
         i64::try_from(moment.unix_duration().as_secs()).ok().map(Self)
     }
 
+    /// Reads RFC 3339, section 5.6, in whole seconds and with any offset: `2026-01-31T14:00:00+02:00`. Nothing for any other
+    /// text.
+    pub fn parse_with_offset(text: &str) -> Option<Self> {
+        if text.ends_with('Z') {
+            return Self::parse(text);
+        }
+        let (local, offset) = text.split_at_checked(text.len().checked_sub("+00:00".len())?)?;
+        let (sign, offset) = offset.split_at_checked(1)?;
+        let (hours, minutes) = offset.split_once(':')?;
+        let number = |digits: &str, below: i64| -> Option<i64> {
+            let is_number = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+            digits.parse().ok().filter(|number| is_number && *number < below)
+        };
+        let minutes = number(hours, 24)?.checked_mul(60)?.checked_add(number(minutes, 60)?)?;
+        let seconds: i64 = minutes.checked_mul(60)?;
+        let local = Self::parse(&format!("{local}Z"))?.0;
+        match sign {
+            "+" => local.checked_sub(seconds).map(Self),
+            "-" => local.checked_add(seconds).map(Self),
+            _ => None,
+        }
+    }
+
     /// As RFC 3339, section 5.6, writes it: `2026-01-31T12:00:00Z`. Nothing for a moment outside of the years 1970 to 9999.
     pub fn rfc3339(self) -> Option<String> {
         let since = Duration::from_secs(u64::try_from(self.0).ok()?);
@@ -53,6 +76,26 @@ mod tests {
         assert_eq!(UnixTime(-1).rfc3339(), None);
         assert_eq!(UnixTime(253_402_300_800).rfc3339(), None);
         assert_eq!(UnixTime(-1).to_string(), "-1 s after 1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn an_offset_is_taken_off() {
+        let noon = UnixTime::parse("2026-01-31T12:00:00Z");
+        for text in ["2026-01-31T12:00:00Z", "2026-01-31T14:00:00+02:00", "2026-01-31T06:30:00-05:30"] {
+            assert_eq!(UnixTime::parse_with_offset(text), noon, "{text}");
+        }
+        for text in [
+            "",
+            "Z",
+            "2026-01-31T12:00:00",
+            "2026-01-31T12:00:00.5Z",
+            "2026-01-31T12:00:00+0200",
+            "2026-01-31T12:00:00+24:00",
+            "2026-01-31T12:00:00+1é:00",
+            "2026-01-31T12:00:00++2:00",
+        ] {
+            assert_eq!(UnixTime::parse_with_offset(text), None, "{text}");
+        }
     }
 
     #[test]

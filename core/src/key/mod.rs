@@ -4,6 +4,7 @@ mod encrypted;
 mod pem;
 mod private;
 mod public;
+mod scheme;
 
 pub use encrypted::{ENTROPY_BYTES as ENCRYPTION_ENTROPY_BYTES, EncryptError, encrypt};
 pub use private::{GENERATION_ENTROPY_BYTES, PrivateKey, PrivateKeyError};

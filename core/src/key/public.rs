@@ -26,13 +26,13 @@ const RSA_BITS: core::ops::RangeInclusive<u32> = 2048..=4096;
 /// A public key that was parsed and found usable, with its canonical encoding.
 #[derive(Clone)]
 pub struct PublicKey {
-    inner: Inner,
+    pub(super) inner: Inner,
     spki: Vec<u8>,
     fingerprint: Fingerprint,
 }
 
 #[derive(Clone)]
-enum Inner {
+pub(super) enum Inner {
     P256(p256::ecdsa::VerifyingKey),
     P384(p384::ecdsa::VerifyingKey),
     P521(p521::ecdsa::VerifyingKey),

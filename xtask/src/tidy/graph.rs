@@ -7,9 +7,10 @@ use anyhow::{Context as _, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What core may depend on, and for what. A crate more is a decision: every host and the page run it on hostile input.
-const CORE: [(&str, &str); 25] = [
+const CORE: [(&str, &str); 28] = [
     ("base64", "encoding"),
     ("cel", "policies: lexer and parser of conditions; they are evaluated by our own code"),
+    ("ciborium", "envelopes in COSE"),
     ("der", "encoding"),
     ("ed25519-dalek", "signatures"),
     ("hex", "encoding"),
@@ -28,10 +29,12 @@ const CORE: [(&str, &str); 25] = [
     ("serde", "formats"),
     ("serde_json", "formats"),
     ("serde_path_to_error", "errors"),
+    ("sha1", "identifiers of certificates in questions to OCSP responders; no signature is over it"),
     ("sha2", "digests"),
     ("spki", "keys"),
     ("subtle", "comparison"),
     ("thiserror", "errors"),
+    ("x509-cert", "certificates and CRLs"),
     ("zeroize", "secrets"),
 ];
 
