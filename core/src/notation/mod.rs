@@ -7,8 +7,19 @@ mod attributes;
 pub mod certificates;
 mod cose;
 mod envelope;
+mod envelope_tests;
+mod fixtures;
 mod jws;
+pub mod level;
 pub mod payload;
+pub mod revocation;
+pub mod timestamp;
+
+mod trust_store;
+mod verify;
+mod verify_tests;
 
 pub use attributes::{Attributes, AttributesError, Scheme};
 pub use envelope::{Claims, Envelope, EnvelopeError, Format, Signed};
+pub use trust_store::{Identities, IdentitiesError, StoreError, StoreKind, Trust, TrustStores, VerifyTimestamp};
+pub use verify::{Check, Checked, Conclusion, Failure, Outcome, Report, Signer, Wanted, verify, verify_envelope};

@@ -48,7 +48,7 @@ struct Outer<'a> {
 struct Tbs<'a> {
     #[asn1(context_specific = "0", default = "version_1")]
     version: u8,
-    serial: SerialNumber,
+    serial: AnyRef<'a>,
     signature: AlgorithmIdentifierRef<'a>,
     issuer: AnyRef<'a>,
     validity: Validity,
@@ -84,6 +84,8 @@ impl Certificate {
         if tbs.signature != outer.algorithm {
             return Err(CertificateError::OtherAlgorithm);
         }
+        // Read for its rules; what is compared are its octets.
+        let _: SerialNumber = tbs.serial.decode_as().map_err(encoding)?;
         let algorithm = SignatureAlgorithm::read(&outer.algorithm)?;
         let signature = whole_octets(outer.signature)?;
         let key_der = octets(tbs.key).map_err(encoding)?;
@@ -103,7 +105,7 @@ impl Certificate {
             tbs: octets(outer.tbs).map_err(encoding)?,
             algorithm,
             signature,
-            serial: tbs.serial.as_bytes().to_vec(),
+            serial: tbs.serial.value().to_vec(),
             issuer: octets(tbs.issuer).map_err(encoding)?,
             subject: octets(tbs.subject).map_err(encoding)?,
             not_before,

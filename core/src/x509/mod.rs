@@ -14,7 +14,9 @@ mod tests;
 
 pub use algorithm::{AlgorithmError, SignatureAlgorithm};
 pub use certificate::{Certificate, Thumbprint};
+pub(crate) use certificate::{moment, whole_octets};
 pub use chain::{Chain, ChainError, KeyUsageRule};
 pub use error::CertificateError;
 pub use extensions::{BasicConstraints, ExtendedKeyUsage, Extensions, KeyUsage};
+pub(crate) use extensions::{Extension, distribution_points, list as extension_list, uris};
 pub use pem::read_all;
