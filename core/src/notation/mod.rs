@@ -15,6 +15,8 @@ pub mod payload;
 pub mod revocation;
 pub mod timestamp;
 
+pub mod trust_policy;
+mod trust_policy_tests;
 mod trust_store;
 mod verify;
 mod verify_tests;
