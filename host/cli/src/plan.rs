@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use bulla_engine::Engine;
 use bulla_engine::abi::Operation;
+use bulla_registry::{PlanHeader, PushPlan};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -107,54 +108,6 @@ pub(crate) enum Beside<'s> {
     Image { manifest: &'s [u8], media_type: Option<&'s str> },
 }
 
-/// What is to be pushed.
-#[derive(Debug, Clone)]
-pub(crate) struct PushPlan {
-    pub(crate) registry: String,
-    pub(crate) repository: String,
-    /// The tag, where there is one.
-    pub(crate) tag: Option<String>,
-    /// The tag or the digest to push the manifest under.
-    pub(crate) reference: String,
-    /// The digest that the manifest refers to.
-    pub(crate) subject: Option<String>,
-    pub(crate) media_type: String,
-    pub(crate) manifest: Vec<u8>,
-    pub(crate) blobs: Vec<PlannedBlob>,
-    /// Whether this very signature is there already.
-    pub(crate) already_there: bool,
-}
-
-/// One blob of a push plan.
-#[derive(Debug, Clone)]
-pub(crate) struct PlannedBlob {
-    pub(crate) digest: String,
-    pub(crate) media_type: String,
-    pub(crate) bytes: Vec<u8>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PlanAnswer {
-    registry: String,
-    repository: String,
-    tag: Option<String>,
-    reference: String,
-    subject: Option<String>,
-    media_type: String,
-    manifest: usize,
-    blobs: Vec<BlobAnswer>,
-    already_there: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct BlobAnswer {
-    digest: String,
-    media_type: String,
-    blob: usize,
-}
-
 /// Checks a signature and plans how it is kept beside those that are there.
 pub(crate) async fn assemble(
     engine: &Engine,
@@ -181,26 +134,8 @@ pub(crate) async fn assemble(
     }
     let repository = claim.signature_repository.as_deref();
     request.header.extend(repository.map(|repository| ("signatureRepository".to_owned(), repository.into())));
-    let (answer, blobs): (PlanAnswer, _) = request.ask(engine, Operation::Assemble).await?;
-    let blob = |index: usize| blobs.get(index).cloned().ok_or_else(|| anyhow!("the push plan lacks blob {index}"));
-    Ok(PushPlan {
-        registry: answer.registry,
-        repository: answer.repository,
-        tag: answer.tag,
-        reference: answer.reference,
-        subject: answer.subject,
-        media_type: answer.media_type,
-        manifest: blob(answer.manifest)?,
-        blobs: answer
-            .blobs
-            .into_iter()
-            .map(|planned| {
-                let bytes = blob(planned.blob)?;
-                Ok(PlannedBlob { digest: planned.digest, media_type: planned.media_type, bytes })
-            })
-            .collect::<Result<_>>()?,
-        already_there: answer.already_there,
-    })
+    let (answer, blobs): (PlanHeader, _) = request.ask(engine, Operation::Assemble).await?;
+    Ok(answer.with(blobs)?)
 }
 
 /// A request to the module: its header, and the blobs that the header names.

@@ -1,10 +1,10 @@
 //! Publishing a signature: to a layout, under a tag, or as a referrer; and making sure that it is there.
 
-use anyhow::{Context as _, Result, anyhow, bail};
-use bulla_registry::{Added, Addition, Digest, Layout, SubjectReport, UnderTag};
+use anyhow::{Result, anyhow, bail};
+use bulla_registry::{Added, Addition, Layout, PushPlan, UnderTag};
 use bytes::Bytes;
 
-use crate::plan::{Beside, PushPlan};
+use crate::plan::Beside;
 use crate::signing::{Prepared, Signing};
 use crate::sources;
 
@@ -23,7 +23,10 @@ impl Signing<'_> {
             (Some(layout), Some(tag)) => self.add_to_layout(&layout, prepared, tag).await?,
             (Some(layout), None) => refer_in_layout(&layout, plan)?,
             (None, Some(tag)) => self.add_to_tag(prepared, tag).await?,
-            (None, None) => self.refer(plan).await?,
+            (None, None) => {
+                let (client, addition) = (self.sources().client(), plan.addition()?);
+                client.refer(&plan.registry, &plan.repository, &plan.reference, &addition).await?
+            }
         };
         tracing::debug!(image = %prepared.image, added.writes, added.conflicts, "published");
         self.read_back(prepared).await
@@ -37,22 +40,9 @@ impl Signing<'_> {
             if plan.already_there {
                 return Ok(None);
             }
-            addition(plan).map(Some)
+            Ok(Some(plan.addition()?))
         };
         client.add_to_tag(&plan.registry, &plan.repository, tag, merge).await
-    }
-
-    /// As a referrer: nothing of others is touched where the registry keeps the list.
-    async fn refer(&self, plan: &PushPlan) -> Result<Added> {
-        let (client, registry, repository) = (self.sources().client(), &plan.registry, &plan.repository);
-        let pushed = client.push(registry, repository, &plan.reference, &addition(plan.clone())?).await?;
-        match pushed.subject {
-            SubjectReport::NotListed(subject) => Ok(client
-                .list_referrer(registry, repository, &subject, &plan.media_type, &plan.manifest)
-                .await
-                .context("the signature is pushed, but not yet listed where verifiers look for it")?),
-            _ => Ok(Added { writes: 1, conflicts: 0 }),
-        }
     }
 
     /// Under a tag of a layout, which tells whether somebody was there first.
@@ -82,11 +72,6 @@ impl Signing<'_> {
         let beside = Beside::Tag { existing: now.map(AsRef::as_ref), written: written.map(AsRef::as_ref) };
         self.assemble(&prepared.image, &prepared.payload, &prepared.signature, beside).await
     }
-}
-
-fn addition(plan: PushPlan) -> Result<Addition> {
-    let blobs = plan.blobs.into_iter().map(|blob| Ok((Digest::parse(&blob.digest)?, blob.bytes.into())));
-    Ok(Addition { manifest: plan.manifest.into(), media_type: plan.media_type, blobs: blobs.collect::<Result<_>>()? })
 }
 
 fn refer_in_layout(layout: &Layout, plan: &PushPlan) -> Result<Added> {

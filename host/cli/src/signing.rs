@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use bulla_engine::Engine;
-use bulla_registry::Sources;
+use bulla_registry::{PushPlan, Sources};
 use bulla_server::{Decided, Decider, Outcome};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 
-use crate::plan::{self, Beside, Claim, PushPlan, Signed};
+use crate::plan::{self, Beside, Claim, Signed};
 use crate::policies::{self, Form};
 use crate::signer::Signer;
 use crate::{ask, sources};

@@ -33,6 +33,13 @@ impl Client {
         Ok(Self { transport: Arc::new(Transport::new(config.clone(), credentials, stats)?) })
     }
 
+    /// The same client with other credentials: it shares connections, slots and counters with this one, and no token. What is
+    /// known of the credentials ends with the last clone.
+    #[must_use]
+    pub fn with_credentials(&self, credentials: Credentials) -> Self {
+        Self { transport: Arc::new(self.transport.with_credentials(credentials)) }
+    }
+
     /// The counters that this client adds to.
     pub fn stats(&self) -> &Arc<Stats> {
         &self.transport.stats

@@ -84,6 +84,19 @@ struct RawAuth {
     registrytoken: Option<Secret>,
 }
 
+impl Credential {
+    /// What stands after `Basic` in an `Authorization` header, or under `auth` in a file (RFC 7617, section 2).
+    ///
+    /// # Errors
+    /// What it is not, never what it is.
+    pub fn from_basic(text: &str) -> Result<Self, &'static str> {
+        let bytes = Zeroizing::new(BASE64.decode(text.trim_end()).map_err(|_| "not base64")?);
+        let text = core::str::from_utf8(&bytes).map_err(|_| "not UTF-8")?;
+        let (username, password) = text.trim_end_matches('\0').split_once(':').ok_or("without a colon")?;
+        Ok(password_credential(username, password))
+    }
+}
+
 impl Credentials {
     /// No credentials: every registry is asked anonymously.
     pub fn none() -> Self {
@@ -124,6 +137,13 @@ impl Credentials {
     pub fn from_json(name: &str, document: &[u8], limits: &Limits) -> Result<Self, ConfigError> {
         let file = parse(name, document).map_err(|reason| ConfigError::Value { key: name.to_owned(), reason })?;
         Ok(Self::of(vec![file], limits))
+    }
+
+    /// One credential, for one registry and no other.
+    pub fn one(name: &str, registry: &str, credential: Credential) -> Self {
+        let auths = BTreeMap::from([(canonical(registry).to_owned(), credential)]);
+        let file = File { name: name.to_owned(), auths, helpers: BTreeMap::new(), store: None };
+        Self::of(vec![file], &Limits::default())
     }
 
     fn of(files: Vec<File>, limits: &Limits) -> Self {
@@ -209,7 +229,7 @@ fn parse(name: &str, document: &[u8]) -> Result<File, String> {
     Ok(File { name: name.to_owned(), auths, helpers, store })
 }
 
-fn credential(raw: RawAuth) -> Result<Option<Credential>, &'static str> {
+fn credential(raw: RawAuth) -> Result<Option<Credential>, String> {
     let given = |text: Option<Secret>| text.filter(|text| !text.expose().is_empty());
     if let Some(token) = given(raw.registrytoken) {
         return Ok(Some(Credential::Bearer(token)));
@@ -218,10 +238,7 @@ fn credential(raw: RawAuth) -> Result<Option<Credential>, &'static str> {
         return Ok(Some(Credential::Identity(token)));
     }
     if let Some(auth) = given(raw.auth) {
-        let bytes = Zeroizing::new(BASE64.decode(auth.expose().trim_end()).map_err(|_| "auth is not base64")?);
-        let text = core::str::from_utf8(&bytes).map_err(|_| "auth is not UTF-8")?;
-        let (username, password) = text.trim_end_matches('\0').split_once(':').ok_or("auth has no colon")?;
-        return Ok(Some(password_credential(username, password)));
+        return Credential::from_basic(auth.expose()).map(Some).map_err(|reason| format!("auth is {reason}"));
     }
     Ok(given(raw.password).map(|password| password_credential(&raw.username.unwrap_or_default(), password.expose())))
 }
@@ -321,7 +338,7 @@ mod tests {
                 "{\"auths\":{\"r\":{\"password\":hunter2}}}",
                 "c: not a docker config.json: Syntax error in line 1, column 27",
             ),
-            ("{\"auths\":{\"r\":{\"auth\":\"aHVudGVyMg==\"}}}", "c: auths.\"r\": auth has no colon"),
+            ("{\"auths\":{\"r\":{\"auth\":\"aHVudGVyMg==\"}}}", "c: auths.\"r\": auth is without a colon"),
             ("{\"auths\":{\"r\":{\"auth\":\"hunter2!\"}}}", "c: auths.\"r\": auth is not base64"),
             ("{\"credsStore\":\"../evil\"}", "c: \"../evil\" is not the name of a credential helper"),
         ] {

@@ -168,6 +168,12 @@ pub enum RegistryError {
         /// How often it was written.
         times: u32,
     },
+    /// A manifest that refers to another one was pushed, and is not in the list of those that do.
+    #[error("the signature is pushed, but not yet listed where verifiers look for it: {error}")]
+    NotListed {
+        /// Why it is not listed.
+        error: Box<RegistryError>,
+    },
     /// A name that cannot be asked for. Nothing was sent.
     #[error("{registry}: {reason}")]
     Name {

@@ -118,6 +118,19 @@ impl Transport {
         })
     }
 
+    /// The same for somebody else: nothing that was said to one is said to the other.
+    pub(crate) fn with_credentials(&self, credentials: Credentials) -> Self {
+        Self {
+            config: self.config.clone(),
+            http: self.http.clone(),
+            own_http: self.own_http.clone(),
+            hosts: self.hosts.clone(),
+            credentials,
+            tokens: Tokens::default(),
+            stats: Arc::clone(&self.stats),
+        }
+    }
+
     pub(crate) fn limits(&self) -> &Limits {
         &self.config.limits
     }

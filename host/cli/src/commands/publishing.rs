@@ -3,14 +3,14 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::{Context as _, Result, bail};
-use bulla_registry::Digest;
+use bulla_registry::{Digest, PushPlan};
 use clap::Args;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
 use crate::options::Global;
 use crate::output::{self, Exit};
-use crate::plan::{Attestation, Claim, PushPlan};
+use crate::plan::{Attestation, Claim};
 use crate::policies::Form;
 use crate::progress::Progress;
 use crate::signer::Signer;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bulla_registry::{NeedKind, RequestKind, Source};
+use bulla_registry::{Credential, Credentials, NeedKind, RequestKind, Source};
 
-use crate::fake::{Fake, Seen, bytes, client, client_with, config, fetch, respond, soon};
+use crate::fake::{Fake, MANIFEST, Seen, bytes, client, client_with, config, fetch, respond, soon};
 
 /// A registry whose realm is on itself: tokens are `t0`, `t1`, … and `accepts` says which authorization is good.
 async fn guarded(
@@ -283,4 +283,30 @@ async fn a_realm_may_not_redirect() {
     let reason = fake.reason(&fetch(&client(), &fake.need(NeedKind::Manifest, "v1")).await);
     assert_eq!(reason, "R: GET manifests/v1 needs authentication: HTTP 302 from GET R/token (without credentials)");
     assert_eq!(other.lines(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_client_with_other_credentials_shares_no_token_with_the_first() {
+    let fake = Fake::start(|seen| match seen.header("authorization") {
+        None => respond(401, &[("www-authenticate", "Basic realm=\"r\"")], ""),
+        Some(_) => respond(200, &[("content-type", MANIFEST)], "{}"),
+    })
+    .await;
+    let ours = client();
+    let credential = Credential::from_basic("dXNlcjpodW50ZXIy").expect("user:hunter2");
+    let theirs = ours.with_credentials(Credentials::one("this request", &fake.address, credential));
+    let need = fake.need(NeedKind::Manifest, "v1");
+    assert_eq!(bytes(&fetch(&theirs, &need).await), b"{}");
+    assert!(fake.reason(&fetch(&ours, &need).await).contains("no credentials are configured"));
+    let elsewhere = ours.with_credentials(Credentials::one(
+        "this request",
+        "registry.example",
+        Credential::from_basic("dXNlcjpodW50ZXIy").expect("user:hunter2"),
+    ));
+    assert!(fake.reason(&fetch(&elsewhere, &need).await).contains("no credentials are configured"));
+    let sent: Vec<_> = fake.seen().iter().map(|seen| seen.header("authorization").map(str::to_owned)).collect();
+    assert_eq!(sent, [None, Some("Basic dXNlcjpodW50ZXIy".to_owned()), None, None]);
+    for (text, reason) in [("?", "not base64"), ("dXNlcg==", "without a colon"), ("/w==", "not UTF-8")] {
+        assert_eq!(Credential::from_basic(text), Err(reason));
+    }
 }
