@@ -15,8 +15,9 @@ pub const MAX_FETCHES_AT_ONCE: usize = 16;
 /// Evidence and the bytes it came with. The blob index in it is that of the message in which it was supplied.
 pub type Answered = (Evidence, Option<Bytes>);
 
-/// Fetches all needs of one round and answers each, in their order. Blob indices count from zero.
-pub(crate) async fn answer_all(needs: &[Need], fetch: &dyn Source, deadline: Instant) -> Vec<Answered> {
+/// Fetches all needs of one round and answers each, in their order and at the latest shortly after `deadline`. Blob indices
+/// count from zero.
+pub async fn answer_all(needs: &[Need], fetch: &dyn Source, deadline: Instant) -> Vec<Answered> {
     let slots = Semaphore::new(MAX_FETCHES_AT_ONCE);
     let fetches = needs.iter().map(|need| fetch_one(need, fetch, deadline, &slots));
     let mut blobs = 0;

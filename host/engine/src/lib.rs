@@ -50,7 +50,7 @@ pub use compile::compile_to;
 pub use decision::{DecideError, Decision, Documents, decide, decide_once};
 pub use engine::{Engine, Started};
 pub use error::{EngineError, SandboxError};
-pub use fetch::{Answered, MAX_FETCHES_AT_ONCE};
+pub use fetch::{Answered, MAX_FETCHES_AT_ONCE, answer_all};
 pub use inspect::inspect;
 pub use options::{Compiler, ModuleBytes, Options, default_cache_dir};
 pub use rounds::MAX_ROUNDS;

@@ -35,7 +35,9 @@ impl Config {
             problems.push(format!("registry.{problem}"));
         }
         let proxy_tls = self.proxy.as_ref().and_then(|proxy| proxy.tls.as_ref());
-        let listeners = [("webhook", self.webhook.as_ref().map(|webhook| &webhook.tls)), ("proxy", proxy_tls)];
+        let http_tls = self.http.as_ref().and_then(|http| http.tls.as_ref());
+        let webhook_tls = self.webhook.as_ref().map(|webhook| &webhook.tls);
+        let listeners = [("webhook", webhook_tls), ("proxy", proxy_tls), ("http", http_tls)];
         for (listener, tls) in listeners.into_iter().filter_map(|(listener, tls)| Some((listener, tls?))) {
             if let Err(problem) = Certificate::open(listener, tls, &self.state_dir) {
                 problems.push(format!("{listener}.tls: {problem}"));

@@ -9,6 +9,8 @@ use bulla_records::limits::DEFAULT_STORE_BYTES;
 use bulla_registry::RegistryConfig;
 use serde::{Deserialize, Serialize};
 
+pub use crate::config_page::{GatewayConfig, PageConfig, TrustedHeader, UserToken};
+
 /// Every key, with its default and its unit, as a configuration file.
 pub const REFERENCE: &str = include_str!("../reference.yaml");
 
@@ -39,6 +41,8 @@ pub struct Config {
     /// Page, health and metrics. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpConfig>,
+    /// The page, and its gateway to registries.
+    pub page: PageConfig,
 }
 
 /// The sandboxes that decisions run in.
@@ -114,12 +118,15 @@ pub struct ProxyConfig {
     pub pulls: usize,
 }
 
-/// The plain HTTP listener for the page, `/healthz`, `/readyz` and `/metrics`. It shows policies to nobody.
+/// The listener for the page, `/healthz`, `/readyz` and `/metrics`. It shows policies to nobody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpConfig {
     /// Address and port. Default: `127.0.0.1:8080`.
     pub listen: SocketAddr,
+    /// Certificate and key. Default: none, plain HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
 }
 
 /// Where a listener's certificate comes from: two files, or itself.
@@ -161,6 +168,7 @@ impl Default for Config {
             webhook: None,
             proxy: None,
             http: None,
+            page: PageConfig::default(),
         }
     }
 }
@@ -214,7 +222,7 @@ impl Default for ProxyConfig {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { listen: loopback(8080) }
+        Self { listen: loopback(8080), tls: None }
     }
 }
 

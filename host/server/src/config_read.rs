@@ -121,6 +121,10 @@ impl Config {
                 problems.tls("proxy.tls", tls);
             }
         }
+        if let Some(tls) = self.http.as_ref().and_then(|http| http.tls.as_ref()) {
+            problems.tls("http.tls", tls);
+        }
+        problems.0.extend(self.page_problems());
         problems.0
     }
 
@@ -134,7 +138,8 @@ impl Config {
         self.registry.credential_files.iter_mut().flatten().for_each(join);
         self.registry.hosts.values_mut().filter_map(|host| host.ca_file.as_mut()).for_each(join);
         let tls = self.webhook.iter_mut().map(|webhook| &mut webhook.tls);
-        for tls in tls.chain(self.proxy.iter_mut().filter_map(|proxy| proxy.tls.as_mut())) {
+        let tls = tls.chain(self.proxy.iter_mut().filter_map(|proxy| proxy.tls.as_mut()));
+        for tls in tls.chain(self.http.iter_mut().filter_map(|http| http.tls.as_mut())) {
             tls.cert_file.iter_mut().chain(&mut tls.key_file).for_each(join);
         }
     }

@@ -6,13 +6,14 @@
 //!
 //! | file | subject |
 //! | --- | --- |
-//! | `config.rs`, `config_read.rs`, `check.rs` | the configuration file, and `serve --check` |
+//! | `config.rs`, `config_page.rs`, `config_read.rs`, `check.rs` | the configuration file, and `serve --check` |
 //! | `policies.rs`, `reload.rs` | policy files, and their change while the services run |
 //! | `decider.rs`, `clock.rs` | from an image to a verdict |
 //! | `recorder.rs` | its record |
 //! | `admission.rs`, `review.rs` | the webhook: HTTP, and one review from question to response |
 //! | `proxy/` | the registry that serves only what was accepted |
-//! | `http.rs`, `metrics.rs` | page, health, metrics |
+//! | `http.rs`, `page.rs`, `metrics.rs` | health, the page's files, metrics |
+//! | `gateway/` | what the page cannot do: ask registries, and push |
 //! | `tls.rs`, `self_signed.rs` | certificates |
 //! | `server.rs`, `listener.rs`, `body.rs` | start, stop, listening, reading bodies |
 
@@ -21,11 +22,14 @@ mod body;
 mod check;
 mod clock;
 mod config;
+mod config_page;
 mod config_read;
 mod decider;
+mod gateway;
 mod http;
 mod listener;
 mod metrics;
+mod page;
 mod policies;
 mod proxy;
 mod recorder;
@@ -37,7 +41,8 @@ mod tls;
 
 pub use clock::now;
 pub use config::{
-    Config, EngineConfig, HttpConfig, ProxyConfig, REFERENCE, RecordsConfig, Tls, WebhookConfig, WhenUnknown,
+    Config, EngineConfig, GatewayConfig, HttpConfig, PageConfig, ProxyConfig, REFERENCE, RecordsConfig, Tls,
+    TrustedHeader, UserToken, WebhookConfig, WhenUnknown,
 };
 pub use config_read::ConfigError;
 pub use decider::{Circumstances, Decided, Decider, Outcome};

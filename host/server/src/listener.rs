@@ -37,7 +37,8 @@ impl Listener {
         };
         let (server, address) = bound().with_context(|| format!("{name}.listen: cannot listen on {at}"))?;
         let handle = Handle::new();
-        let app = app.into_make_service();
+        // Who connects: a trusted proxy is known by that.
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
         let task = match tls {
             // HTTP/1 only, here and below: telling the versions apart would wait for the first octets without a limit.
             None => {

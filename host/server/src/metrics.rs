@@ -53,6 +53,7 @@ pub struct Metrics {
     glass_broken: Counter,
     reviews: Family<Labels<1>, Counter>,
     pulls: Family<Labels<2>, Counter>,
+    gateway: Family<Labels<2>, Counter>,
     policies_invalid: AtomicBool,
     certificates_invalid: AtomicBool,
 }
@@ -65,6 +66,7 @@ impl Metrics {
             glass_broken: Counter::default(),
             reviews: Family::default(),
             pulls: Family::default(),
+            gateway: Family::default(),
             policies_invalid: AtomicBool::new(false),
             certificates_invalid: AtomicBool::new(false),
         }
@@ -90,6 +92,11 @@ impl Metrics {
     /// Counts an answer of the proxy: `manifest`, `blob` or `other`, and `served`, `denied`, `unavailable`, …
     pub(crate) fn pulled(&self, what: &'static str, result: &'static str) {
         self.pulls.get_or_create(&[("what", what), ("result", result)]).inc();
+    }
+
+    /// Counts a request of the page: `fetch` or `push`, and `served`, `unauthenticated`, `denied`, `limited`, …
+    pub(crate) fn asked_for_page(&self, what: &'static str, result: &'static str) {
+        self.gateway.get_or_create(&[("what", what), ("result", result)]).inc();
     }
 
     /// Whether the policy files that lie there now are invalid, and older ones are in force.
@@ -122,6 +129,7 @@ impl Metrics {
         );
         registry.register("reviews", "Admission reviews by result", self.reviews.clone());
         registry.register("pulls", "Answers of the proxy by what was asked for and result", self.pulls.clone());
+        registry.register("gateway_requests", "Requests of the page by kind and result", self.gateway.clone());
         self.state(&mut registry, decider);
         sources(&mut registry, decider);
         records(&mut registry, decider);

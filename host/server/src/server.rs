@@ -78,6 +78,7 @@ pub async fn start(config: Config, engine: Engine) -> anyhow::Result<Running> {
     };
     let webhook_tls = certificate("webhook", config.webhook.as_ref().map(|webhook| &webhook.tls))?;
     let proxy_tls = certificate("proxy", config.proxy.as_ref().and_then(|proxy| proxy.tls.as_ref()))?;
+    let http_tls = certificate("http", config.http.as_ref().and_then(|http| http.tls.as_ref()))?;
     let ca_file = certificates.iter().find_map(|certificate| certificate.authority()).map(PathBuf::from);
 
     let mut wanted: Vec<(&str, SocketAddr, Router, Option<RustlsConfig>)> = Vec::new();
@@ -88,7 +89,7 @@ pub async fn start(config: Config, engine: Engine) -> anyhow::Result<Running> {
         wanted.push(("proxy", proxy.listen, proxy::router(decider.clone(), proxy), proxy_tls));
     }
     if let Some(http) = &config.http {
-        wanted.push(("http", http.listen, http::router(decider.clone()), None));
+        wanted.push(("http", http.listen, http::router(decider.clone(), &config.page), http_tls));
     }
     let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
     for (name, at, app, tls) in wanted {

@@ -55,8 +55,9 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<Exit> {
             return check(global, &config, &engine).await;
         }
         let mut signals = Signals::listen()?;
+        let scheme = if config.http.as_ref().is_some_and(|http| http.tls.is_some()) { "https" } else { "http" };
         let running = bulla_server::start(config, engine).await?;
-        output::either(global.output, || listening(&running), || addresses(&running));
+        output::either(global.output, || listening(&running, scheme), || addresses(&running));
         signals.end().await;
         tracing::info!("ending: running requests have {} s", Running::GRACE.as_secs());
         running.stop(Running::GRACE).await;
@@ -85,7 +86,7 @@ async fn check(global: &Global, config: &Config, engine: &bulla_engine::Engine) 
     }
 }
 
-fn listening(running: &Running) -> String {
+fn listening(running: &Running, scheme: &str) -> String {
     let mut lines = Vec::new();
     if let Some(address) = running.webhook {
         lines.push(format!("webhook  https://{address}/v1/admit (pins), /v1/validate (never changes anything)"));
@@ -98,8 +99,8 @@ fn listening(running: &Running) -> String {
         lines.push(format!("         try: docker pull {address}/REPOSITORY:TAG, without the upstream's name"));
     }
     if let Some(address) = running.http {
-        lines.push(format!("page     http://{address}/"));
-        lines.push(format!("         try: curl http://{address}/readyz; there are /healthz and /metrics as well"));
+        lines.push(format!("page     {scheme}://{address}/"));
+        lines.push(format!("         try: curl {scheme}://{address}/readyz; there are /healthz and /metrics as well"));
     }
     lines.join("\n")
 }

@@ -139,7 +139,7 @@ impl World {
             state_dir: self.folder.path().join("state"),
             webhook: Some(WebhookConfig { listen: free, tls, ..WebhookConfig::default() }),
             proxy: Some(ProxyConfig { listen: free, upstream: REGISTRY.to_owned(), ..ProxyConfig::default() }),
-            http: Some(HttpConfig { listen: free }),
+            http: Some(HttpConfig { listen: free, tls: None }),
             ..Config::default()
         };
         config.registry.credential_files = Some(Vec::new());
