@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 /// Every peer and its version: the only place that names them.
 #[rustfmt::skip] // A table is read by its columns.
-pub(crate) const PEERS: [Peer; 11] = [
+pub(crate) const PEERS: [Peer; 16] = [
     peer("docker-registry",  "2.8.2",  Tier::A, Source::Apt("docker-registry")),
     // Has the referrers API of distribution 1.1, which docker-registry does not know.
     peer("ferro-oci-server", "1.0.0",  Tier::A, Source::Cargo("ferro-oci-server")),
@@ -21,6 +21,11 @@ pub(crate) const PEERS: [Peer; 11] = [
     // Both generations are in use: 2.6 writes signatures as tags, 3.1 writes bundles as referrers.
     peer("cosign-2.6",       "2.6.5",  Tier::A, Source::Go("github.com/sigstore/cosign/v2/cmd/cosign")),
     peer("cosign-3.1",       "3.1.3",  Tier::A, Source::Go("github.com/sigstore/cosign/v3/cmd/cosign")),
+    peer("notation",         "1.3.2",  Tier::A, Source::GoModule("github.com/notaryproject/notation", "cmd/notation")),
+    // Docker Content Trust: its client and its two services, all three from one package.
+    peer("notary",           "0.7.0",  Tier::A, Source::Apt("notary")),
+    peer("notary-server",    "0.7.0",  Tier::A, Source::Apt("notary")),
+    peer("notary-signer",    "0.7.0",  Tier::A, Source::Apt("notary")),
     // A PKCS #11 token in a folder; libsofthsm2.so comes with it.
     peer("softhsm2-util",    "2.6.1",  Tier::A, Source::Apt("softhsm2")),
     // Says what a verification connects to.
@@ -28,6 +33,8 @@ pub(crate) const PEERS: [Peer; 11] = [
     peer("python-wasmtime",  "50.0.1", Tier::A, Source::Pip("wasmtime")),
     peer("node",             "20",     Tier::A, Source::Apt("nodejs")),
     peer("chromium",         "156",    Tier::B, Source::Apt("chromium")),
+    // `docker trust`, up to version 28; most of it needs no daemon.
+    peer("docker",           "28.2.2", Tier::B, Source::Apt("docker.io")),
 ];
 
 const fn peer(name: &'static str, version: &'static str, tier: Tier, source: Source) -> Peer {
@@ -62,6 +69,9 @@ pub(crate) enum Source {
     Apt(&'static str),
     /// A Go program, built here at exactly the pinned version.
     Go(&'static str),
+    /// A Go program (module, folder in it), built here at exactly the pinned version by a `go.mod` that requires it. For
+    /// modules that `go install` does not take: it looks for newer versions, which not every proxy lists.
+    GoModule(&'static str, &'static str),
     /// A Rust program from the package of that name, built here at exactly the pinned version and by its own lock file.
     Cargo(&'static str),
     /// A Python package in an environment of its own; the program is that environment's Python.

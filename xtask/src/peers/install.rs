@@ -26,7 +26,7 @@ pub(super) fn present(peer: &Peer) -> Result<String> {
     let version = version(peer, &program)?;
     match peer.source {
         Source::Pip(_) => script(peer, &program)?,
-        Source::Apt(_) | Source::Go(_) | Source::Cargo(_) => link(peer, &program)?,
+        Source::Apt(_) | Source::Go(_) | Source::GoModule(..) | Source::Cargo(_) => link(peer, &program)?,
     }
     Ok(version)
 }
@@ -43,7 +43,9 @@ pub(super) fn packages(peers: &[&Peer]) -> Result<Vec<&'static str>> {
             && process::find(peer.name).is_none()
         {
             names.push(peer.name);
-            missing.push(package);
+            if !missing.contains(&package) {
+                missing.push(package);
+            }
         }
     }
     if missing.is_empty() || !process::may_use_apt() {
@@ -71,6 +73,10 @@ pub(super) fn install(peer: &Peer) -> Result<String> {
             go_install(peer, module)?;
             present(peer)
         }
+        Source::GoModule(module, folder) => {
+            go_build(peer, module, folder)?;
+            present(peer)
+        }
         Source::Cargo(package) => {
             cargo_install(peer, package)?;
             present(peer)
@@ -87,7 +93,7 @@ pub(super) fn install(peer: &Peer) -> Result<String> {
 fn program(peer: &Peer) -> Result<PathBuf> {
     Ok(match peer.source {
         Source::Apt(_) => process::find(peer.name).context("not installed")?,
-        Source::Go(module) => cache(peer)?.join(module.rsplit('/').next().unwrap_or(module)),
+        Source::Go(path) | Source::GoModule(_, path) => cache(peer)?.join(last(path)),
         Source::Cargo(package) => cache(peer)?.join("bin").join(package),
         Source::Pip(_) => cache(peer)?.join("bin/python"),
     })
@@ -99,26 +105,47 @@ fn cache(peer: &Peer) -> Result<PathBuf> {
     let base = base.or_else(|| Some(env::home_dir()?.join(".cache")));
     let base = base.context("neither XDG_CACHE_HOME nor HOME is set; peers are kept there")?;
     let name = match peer.source {
-        Source::Go(module) => module.rsplit('/').next().unwrap_or(module),
+        Source::Go(path) | Source::GoModule(_, path) => last(path),
         Source::Cargo(package) | Source::Pip(package) | Source::Apt(package) => package,
     };
     Ok(base.join("bulla/peers").join(format!("{name}-{}", peer.version)))
 }
 
+/// A Go program is called as the last folder of its path.
+fn last(path: &'static str) -> &'static str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
 /// Builds a Go program in a folder of its own, so that two versions of one name can stand side by side.
 fn go_install(peer: &Peer, module: &str) -> Result<()> {
-    let go = process::find("go").context("building it needs Go (Debian: golang-go, or from the Go project)")?;
     let folder = cache(peer)?;
     let unfinished = unfinished(&folder)?;
-    let mut command = Command::new(go);
-    command
-        .current_dir(&unfinished)
-        .env("GOBIN", &unfinished)
-        .env("GOFLAGS", "-trimpath")
-        .env("CGO_ENABLED", "0")
-        .args(["install", "-ldflags=-s -w", &format!("{module}@v{}", peer.version)]);
+    let mut command = go(&unfinished)?;
+    command.env("GOFLAGS", "-trimpath").args(["install", "-ldflags=-s -w", &format!("{module}@v{}", peer.version)]);
     process::step(&format!("build {} {}", peer.name, peer.version), &mut command, GO_LIMIT)?;
     finish(&unfinished, &folder)
+}
+
+/// The same by a `go.mod` of its own, which chooses the same versions: it requires nothing else. What was fetched is held
+/// against Go's checksum database, as `go install` does.
+fn go_build(peer: &Peer, module: &str, program: &str) -> Result<()> {
+    let folder = cache(peer)?;
+    let unfinished = unfinished(&folder)?;
+    let requirement = format!("module peers\n\ngo 1.24\n\nrequire {module} v{}\n", peer.version);
+    fs::write(unfinished.join("go.mod"), requirement)
+        .with_context(|| format!("cannot write to {}", unfinished.display()))?;
+    let mut command = go(&unfinished)?;
+    command.env("GOFLAGS", "-trimpath -mod=mod").args(["install", "-ldflags=-s -w", &format!("{module}/{program}")]);
+    process::step(&format!("build {} {}", peer.name, peer.version), &mut command, GO_LIMIT)?;
+    finish(&unfinished, &folder)
+}
+
+/// Go, at work in a folder and for it.
+fn go(folder: &Path) -> Result<Command> {
+    let go = process::find("go").context("building it needs Go (Debian: golang-go, or from the Go project)")?;
+    let mut command = Command::new(go);
+    command.current_dir(folder).env("GOBIN", folder).env("CGO_ENABLED", "0");
+    Ok(command)
 }
 
 /// Builds a Rust program in a folder of its own, away from this workspace's lock file, target folder and profiles.
@@ -178,7 +205,7 @@ fn version(peer: &Peer, program: &Path) -> Result<String> {
         Source::Pip(package) => {
             command.args(["-c", &format!("import {package}, importlib.metadata as m; print(m.version('{package}'))")]);
         }
-        Source::Go(_) => {
+        Source::Go(_) | Source::GoModule(..) => {
             command.arg("version");
         }
         Source::Apt(_) => {
@@ -191,13 +218,22 @@ fn version(peer: &Peer, program: &Path) -> Result<String> {
         }
     }
     let printed = process::output(&mut command).context("installed, but does not run")?;
-    let found = find_version(&printed).with_context(|| format!("says no version, but `{printed}`"))?;
+    let mut found = find_version(&printed).map(str::to_owned);
+    if let (None, Source::Apt(package)) = (&found, &peer.source) {
+        // Debian builds notary without its version.
+        let mut query = Command::new("dpkg-query");
+        let packaged = process::output(query.args(["--show", "--showformat=${Version}", package]));
+        found = packaged.ok().and_then(|version| find_version(&version).map(str::to_owned));
+    }
+    let found = found.with_context(|| format!("says no version, but `{printed}`"))?;
     let pinned = peer.version;
     let same = found == pinned || found.strip_prefix(pinned).is_some_and(|rest| rest.starts_with('.'));
     match peer.source {
-        _ if same => Ok(found.to_owned()),
+        _ if same => Ok(found),
         Source::Apt(_) => Ok(format!("{found} (the table says {pinned})")),
-        Source::Go(_) | Source::Cargo(_) | Source::Pip(_) => bail!("version {found} is there, the table says {pinned}"),
+        Source::Go(_) | Source::GoModule(..) | Source::Cargo(_) | Source::Pip(_) => {
+            bail!("version {found} is there, the table says {pinned}")
+        }
     }
 }
 
@@ -244,6 +280,8 @@ mod tests {
             ("skopeo version 1.9.3", Some("1.9.3")),
             ("v20.20.2", Some("20.20.2")),
             ("cosign: A tool\n\nGitVersion:    v2.6.5\n", Some("2.6.5")),
+            ("Version:     v1.3.2+unreleased\nGo version:  go1.26.8", Some("1.3.2")),
+            ("notary Version: , Git commit: , Go version: go1.19.8", None),
             ("ferro-oci-server v1.0.0:\n    ferro-oci-server", Some("1.0.0")),
             ("no version here", None),
         ];
