@@ -30,6 +30,9 @@ pub(crate) struct SourceOptions {
     /// A registry that is spoken to without TLS. Loopback addresses are so anyway
     #[arg(long, value_name = "HOST")]
     pub(crate) plain_http: Vec<String>,
+    /// A host of revocation lists or OCSP that may be on this machine or in a private network
+    #[arg(long, value_name = "HOST")]
+    pub(crate) private_host: Vec<String>,
 }
 
 /// Splits `NAME=VALUE` at the first equals sign.
@@ -59,6 +62,7 @@ impl SourceOptions {
         for host in &self.plain_http {
             config.hosts.entry(host.clone()).or_default().plain_http = true;
         }
+        config.revocation.private_hosts.extend(self.private_host.iter().cloned());
         Ok(config)
     }
 

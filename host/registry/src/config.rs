@@ -26,6 +26,8 @@ pub struct RegistryConfig {
     pub limits: Limits,
     /// The evidence cache.
     pub cache: CacheConfig,
+    /// Revocation lists and OCSP responses.
+    pub revocation: RevocationConfig,
 }
 
 /// What is special about one registry.
@@ -95,6 +97,48 @@ pub struct CacheConfig {
     /// Seconds that an answer about a tag, a list of referrers, or a 404 is reused. A moved tag or a new signature is
     /// seen after this time. 0: never reused. Default: 10.
     pub tag_seconds: u64,
+}
+
+/// Revocation lists and OCSP responses, which come from the addresses that certificates name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RevocationConfig {
+    /// Hosts (`crl.example`, `10.0.0.1:8080`, exact names) that may be on this machine or in a private network. Others are
+    /// asked at public addresses only. Default: none.
+    pub private_hosts: Vec<String>,
+    /// PEM file with certificates of authorities that these hosts may use beside the system's. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// Milliseconds for one OCSP response, connecting included. Default: 2000.
+    pub ocsp_milliseconds: u64,
+    /// Milliseconds for one revocation list, connecting included. Default: 5000.
+    pub crl_milliseconds: u64,
+    /// Requests at the same time; further ones wait, within their time. Default: 16.
+    pub requests: usize,
+    /// Bytes of all that is kept. 0: nothing is. Default: 33554432 (32 MiB).
+    pub cache_bytes: u64,
+    /// Lists and responses that are kept; the least used go first. Default: 1024.
+    pub cache_entries: u64,
+    /// Seconds that one is kept, or less where its HTTP headers say so. A revocation is seen after this time. Default: 600.
+    pub cache_seconds: u64,
+    /// Seconds that a failure is kept, so that a host that is down is not asked for every image. Default: 5.
+    pub failure_seconds: u64,
+}
+
+impl Default for RevocationConfig {
+    fn default() -> Self {
+        Self {
+            private_hosts: Vec::new(),
+            ca_file: None,
+            ocsp_milliseconds: 2000,
+            crl_milliseconds: 5000,
+            requests: 16,
+            cache_bytes: 32 * 1024 * 1024,
+            cache_entries: 1024,
+            cache_seconds: 600,
+            failure_seconds: 5,
+        }
+    }
 }
 
 impl Default for Limits {

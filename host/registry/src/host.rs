@@ -185,7 +185,7 @@ pub(crate) fn authority(url: &Url) -> String {
 }
 
 /// Whether a listed `host[:port]` names the host of the URL. Without a port it means the scheme's own.
-fn names(listed: &str, url: &Url) -> bool {
+pub(crate) fn names(listed: &str, url: &Url) -> bool {
     base_url(listed, url.scheme()).is_some_and(|listed| {
         listed.host() == url.host() && listed.port_or_known_default() == url.port_or_known_default()
     })

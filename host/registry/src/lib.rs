@@ -8,6 +8,7 @@
 //! - [`Client`] talks to registries: it reads for decisions, streams for the proxy, and pushes for signers.
 //! - [`Layout`] is a folder in OCI image layout, read and written as one repository.
 
+mod address;
 mod auth;
 mod blob;
 mod body;
@@ -36,6 +37,7 @@ mod source;
 mod sources;
 mod stats;
 mod tag;
+mod timestamp;
 mod tls;
 mod transport;
 
@@ -43,7 +45,7 @@ pub use blob::{BlobInfo, BlobRange, BlobStream, verified};
 pub use bulla_abi::{Need, NeedKind};
 pub use bulla_source::{Fetched, Source};
 pub use client::Client;
-pub use config::{CacheConfig, ConfigError, HostConfig, Limits, RegistryConfig};
+pub use config::{CacheConfig, ConfigError, HostConfig, Limits, RegistryConfig, RevocationConfig};
 pub use credentials::{Credential, Credentials};
 pub use digest::{Digest, DigestError, Hasher};
 pub use error::RegistryError;

@@ -1,15 +1,16 @@
-//! The router: layouts where the configuration says so, registries for everything else, one cache before the
-//! registries.
+//! The router: what certificates name by its address, layouts where the configuration says so, registries for everything
+//! else, one cache before the registries.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use bulla_abi::Need;
+use bulla_abi::{Need, NeedKind};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
+use crate::address::Addresses;
 use crate::cache::EvidenceCache;
 use crate::client::Client;
 use crate::config::{ConfigError, RegistryConfig};
@@ -59,6 +60,7 @@ struct Shared {
     layouts: BTreeMap<String, Layout>,
     client: Client,
     cache: EvidenceCache,
+    addresses: Addresses,
 }
 
 impl Sources {
@@ -81,7 +83,8 @@ impl Sources {
         }
         let client = Client::new(config, credentials, Arc::new(Stats::default()))?;
         let cache = EvidenceCache::new(&config.cache);
-        Ok(Self { shared: Arc::new(Shared { layouts, client, cache }) })
+        let addresses = Addresses::new(config, Arc::clone(client.stats()))?;
+        Ok(Self { shared: Arc::new(Shared { layouts, client, cache, addresses }) })
     }
 
     /// The registry client, for streams and pushes. It does not know about layouts.
@@ -102,6 +105,9 @@ impl Sources {
 
 impl Source for Sources {
     fn fetch<'a>(&'a self, need: &'a Need, deadline: Instant) -> BoxFuture<'a, Fetched> {
+        if matches!(need.kind, NeedKind::Crl | NeedKind::Ocsp) {
+            return self.shared.addresses.fetch(need, deadline).boxed();
+        }
         match self.layout(&need.registry, &need.repository) {
             Some(layout) => layout.fetch(need, deadline),
             None => self.shared.cache.fetch(self.client(), need, deadline, self.stats()).boxed(),

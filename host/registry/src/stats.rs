@@ -17,11 +17,24 @@ pub enum RequestKind {
     Token,
     /// A part of a push.
     Push,
+    /// A revocation list or an OCSP response, from wherever a certificate says.
+    Revocation,
+    /// A timestamp, from the authority that a signer names.
+    Timestamp,
 }
 
 impl RequestKind {
     /// Every kind, in the order of [`StatsSnapshot::requests`].
-    pub const ALL: [Self; 6] = [Self::Resolve, Self::Manifest, Self::Referrers, Self::Blob, Self::Token, Self::Push];
+    pub const ALL: [Self; 8] = [
+        Self::Resolve,
+        Self::Manifest,
+        Self::Referrers,
+        Self::Blob,
+        Self::Token,
+        Self::Push,
+        Self::Revocation,
+        Self::Timestamp,
+    ];
 
     /// The name used as a label in metrics.
     pub const fn name(self) -> &'static str {
@@ -32,6 +45,8 @@ impl RequestKind {
             Self::Blob => "blob",
             Self::Token => "token",
             Self::Push => "push",
+            Self::Revocation => "revocation",
+            Self::Timestamp => "timestamp",
         }
     }
 }
@@ -39,7 +54,7 @@ impl RequestKind {
 /// Counters since the process started. They only grow.
 #[derive(Debug, Default)]
 pub struct Stats {
-    requests: [AtomicU64; 6],
+    requests: [AtomicU64; 8],
     bytes_received: AtomicU64,
     cache_hits: AtomicU64,
     retries: AtomicU64,
@@ -49,7 +64,7 @@ pub struct Stats {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StatsSnapshot {
     /// HTTP requests sent, by kind in the order of [`RequestKind::ALL`]; each try and each redirect counts.
-    pub requests: [u64; 6],
+    pub requests: [u64; 8],
     /// Octets of bodies received.
     pub bytes_received: u64,
     /// Needs answered without a request: from the cache, or from another need's request.

@@ -14,8 +14,14 @@ pub(crate) fn http_client(
     limits: &Limits,
     extra_roots: &[CertificateDer<'static>],
 ) -> Result<reqwest::Client, ConfigError> {
-    let failed =
-        |error: &(dyn std::error::Error + 'static)| ConfigError::Tls { reason: crate::error::innermost(error) };
+    client_builder(limits, extra_roots)?.build().map_err(|error| failed(&error))
+}
+
+/// The same, to be built.
+pub(crate) fn client_builder(
+    limits: &Limits,
+    extra_roots: &[CertificateDer<'static>],
+) -> Result<reqwest::ClientBuilder, ConfigError> {
     // The provider is passed explicitly: a process has one default, and it is not this crate's to choose.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = rustls::RootCertStore::empty();
@@ -34,16 +40,18 @@ pub(crate) fn http_client(
         .with_root_certificates(roots)
         .with_no_client_auth();
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    reqwest::Client::builder()
+    Ok(reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .no_proxy()
         .referer(false)
         .connect_timeout(limits.connect())
-        .user_agent(concat!("bulla/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| failed(&error))
+        .user_agent(concat!("bulla/", env!("CARGO_PKG_VERSION"))))
+}
+
+fn failed(error: &(dyn std::error::Error + 'static)) -> ConfigError {
+    ConfigError::Tls { reason: crate::error::innermost(error) }
 }
 
 /// The certificates in a PEM file; at least one.

@@ -135,13 +135,15 @@ impl Transport {
         &self.config.limits
     }
 
+    /// The HTTP client for a host, by its name in the configuration.
+    pub(crate) fn http_for(&self, name: &str) -> &reqwest::Client {
+        self.own_http.get(name).unwrap_or(&self.http)
+    }
+
     /// The host of a registry name, met or made.
     pub(crate) async fn host(&self, registry: &str) -> Result<Arc<Host>, RegistryError> {
         let name = canonical(registry);
-        let make = async {
-            let http = self.own_http.get(name).unwrap_or(&self.http).clone();
-            Host::new(name, &self.config, http).map(Arc::new)
-        };
+        let make = async { Host::new(name, &self.config, self.http_for(name).clone()).map(Arc::new) };
         self.hosts.try_get_with_by_ref(name, make).await.map_err(Arc::unwrap_or_clone)
     }
 

@@ -136,6 +136,7 @@ impl Config {
         self.engine.cache_dir.iter_mut().for_each(join);
         self.registry.layouts.values_mut().for_each(join);
         self.registry.credential_files.iter_mut().flatten().for_each(join);
+        self.registry.revocation.ca_file.iter_mut().for_each(join);
         self.registry.hosts.values_mut().filter_map(|host| host.ca_file.as_mut()).for_each(join);
         let tls = self.webhook.iter_mut().map(|webhook| &mut webhook.tls);
         let tls = tls.chain(self.proxy.iter_mut().filter_map(|proxy| proxy.tls.as_mut()));

@@ -57,6 +57,7 @@ fn the_reference_names_every_key() {
     let tokens = vec![UserToken { user: "alice".into(), sha256: "0".into() }];
     config.page.gateway = Some(GatewayConfig { tokens, trusted_header, ..GatewayConfig::default() });
     config.registry.credential_files = Some(Vec::new());
+    config.registry.revocation.ca_file = file();
     config.registry.hosts.insert("registry.example".into(), HostConfig { ca_file: file(), ..HostConfig::default() });
     let mut found = Vec::new();
     keys(&serde_json::to_value(&config).expect("serialisable"), &mut found);

@@ -2,6 +2,7 @@
 //! ones.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod address;
 mod auth;
 mod blob;
 mod fake;
@@ -13,4 +14,5 @@ mod redirects;
 mod referrers;
 mod sources;
 mod tag;
+mod timestamp;
 mod tls;

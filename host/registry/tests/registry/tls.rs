@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::fake::{bytes, client_with, config, fetch};
 
 /// A TLS registry on loopback that says "m" to everything, with the PEM of its certificate.
-async fn registry() -> (String, String) {
+pub(crate) async fn registry() -> (String, String) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
