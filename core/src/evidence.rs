@@ -6,7 +6,11 @@
 use std::collections::BTreeMap;
 
 use crate::digest::Digest;
-use crate::limits::{MAX_EVIDENCE_BYTES, MAX_MANIFEST_BYTES, MAX_REFERRERS_BYTES, MAX_SIGNATURE_MANIFEST_BYTES};
+use crate::limits::{
+    MAX_CRL_BYTES, MAX_EVIDENCE_BYTES, MAX_MANIFEST_BYTES, MAX_OCSP_BYTES, MAX_REFERRERS_BYTES,
+    MAX_SIGNATURE_MANIFEST_BYTES,
+};
+use crate::notation::revocation::{self, Answer, Kind, Request};
 use crate::reference::Repository;
 
 /// Something to fetch: one request.
@@ -38,6 +42,10 @@ pub enum NeedKind {
     Referrers,
     /// A blob by digest.
     Blob,
+    /// A certificate revocation list by its address.
+    Crl,
+    /// An OCSP response by the address that asks for it.
+    Ocsp,
 }
 
 impl Need {
@@ -82,8 +90,23 @@ impl Need {
         Self { kind: NeedKind::Blob, limit: size, sized: true, ..Self::manifest(repository, &digest.to_string()) }
     }
 
+    /// What a certificate under a pinned one names, by its address in full.
+    pub fn revocation(request: &Request) -> Self {
+        let (kind, limit) = match request.kind {
+            Kind::Crl => (NeedKind::Crl, MAX_CRL_BYTES),
+            Kind::Ocsp => (NeedKind::Ocsp, MAX_OCSP_BYTES),
+        };
+        let after_scheme = request.url.split_once("://").map_or("", |(_, rest)| rest);
+        let registry = after_scheme.split(['/', '?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+        Self { kind, registry, repository: String::new(), reference: request.url.clone(), limit, sized: false }
+    }
+
     /// The name by which evidence answers this need: readable, and unique within a decision.
     pub fn id(&self) -> String {
+        if matches!(self.kind, NeedKind::Crl | NeedKind::Ocsp) {
+            return format!("{} {}", self.kind.name(), self.reference);
+        }
         let separator = if self.reference.contains(':') { '@' } else { ':' };
         let size = if self.sized { format!(" of {} octets", self.limit) } else { String::new() };
         let (kind, registry, repository) = (self.kind.name(), &self.registry, &self.repository);
@@ -99,6 +122,8 @@ impl NeedKind {
             Self::Manifest => "manifest",
             Self::Referrers => "referrers",
             Self::Blob => "blob",
+            Self::Crl => "crl",
+            Self::Ocsp => "ocsp",
         }
     }
 }
@@ -150,6 +175,22 @@ impl Evidence {
     /// What came of this need, if anybody has tried.
     pub fn get(&self, need: &Need) -> Option<&Outcome> {
         self.outcomes.get(&need.id())
+    }
+
+    /// What came for addresses that certificates name, by address.
+    pub fn revocation(&self) -> revocation::Evidence<'_> {
+        let answers = self.outcomes.iter().filter_map(|(id, outcome)| {
+            let address = ["crl ", "ocsp "].into_iter().find_map(|kind| id.strip_prefix(kind))?;
+            let answer = match outcome {
+                Outcome::Found { bytes, .. } => Answer::Content(bytes),
+                Outcome::Failed { reason } => Answer::Failed(reason),
+                Outcome::Absent => Answer::Failed("nothing is there (404)"),
+                Outcome::TooLarge { .. } => Answer::Failed("it is too large"),
+                Outcome::Digest(_) => Answer::Failed("evidence of another kind than was asked for"),
+            };
+            Some((address, answer))
+        });
+        revocation::Evidence { answers: answers.collect() }
     }
 
     /// How many needs were answered.

@@ -36,6 +36,7 @@ mod protojson;
 pub mod reference;
 pub mod signing;
 pub mod statement;
+mod subject;
 pub mod text;
 pub mod time;
 pub mod verify;

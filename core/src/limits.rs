@@ -196,6 +196,12 @@ pub const MAX_STORE_CERTIFICATES: usize = 128;
 /// Octets of one Notation envelope. 128 KiB: with four certificates and a timestamp it has 16 KiB.
 pub const MAX_NOTATION_ENVELOPE_BYTES: usize = 128 * 1024;
 
+/// Octets of the manifest that brings one Notation envelope. 16 KiB: it has about 1 KiB, and 80 for each certificate.
+pub const MAX_NOTATION_MANIFEST_BYTES: usize = 16 * 1024;
+
+/// Notation signatures of one artifact. 100: what the notation CLI looks at.
+pub const MAX_NOTATION_SIGNATURES: usize = 100;
+
 /// Members of one header of a Notation envelope. 64: those that the specification knows are less than ten.
 pub const MAX_HEADER_MEMBERS: usize = 64;
 

@@ -238,6 +238,8 @@ fn wire(need: &evidence::Need) -> Need {
             evidence::NeedKind::Manifest => NeedKind::Manifest,
             evidence::NeedKind::Referrers => NeedKind::Referrers,
             evidence::NeedKind::Blob => NeedKind::Blob,
+            evidence::NeedKind::Crl => NeedKind::Crl,
+            evidence::NeedKind::Ocsp => NeedKind::Ocsp,
         },
         registry: need.registry.clone(),
         repository: need.repository.clone(),

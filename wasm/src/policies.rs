@@ -1,6 +1,7 @@
 //! The operation that says another's policies as Bulla's own, and what is told of policies that were loaded.
 
 use bulla_abi::{ErrorBody, Message};
+use bulla_core::notation::StoreKind;
 use bulla_core::policy::{Signer, System, convert};
 use serde::Deserialize;
 use serde_json::json;
@@ -29,6 +30,15 @@ pub(crate) fn described(name: &str, signer: &Signer) -> serde_json::Value {
     match &signer.system {
         System::Cosign(cosign) => serde_json::json!({"signer": name, "system": "cosign",
             "algorithm": cosign.key.algorithm(), "key": cosign.key.fingerprint(), "publicKey": cosign.key.to_pem()}),
+        System::Notation(trust) => {
+            let kinds = [StoreKind::Ca, StoreKind::SigningAuthority, StoreKind::Tsa].into_iter();
+            let pinned = kinds.flat_map(|kind| {
+                trust.stores.get(kind).iter().map(move |one| {
+                serde_json::json!({"store": kind, "subject": one.subject_text(), "thumbprint": one.thumbprint()})
+            })
+            });
+            serde_json::json!({"signer": name, "system": "notation", "certificates": pinned.collect::<Vec<_>>()})
+        }
     }
 }
 

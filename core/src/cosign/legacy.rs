@@ -6,10 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use oci_spec::image::{Descriptor, ImageManifest};
 
-use super::subject::{SubjectError, check_subject};
 use crate::digest::Digest;
 use crate::limits::{MAX_ENVELOPE_BYTES, MAX_PAYLOAD_BYTES, MAX_SIGNATURE_BYTES, MAX_SIGNATURES};
 use crate::manifest::{Blob, Manifest, ManifestError};
+use crate::subject::{SubjectError, check_subject};
 use crate::text::excerpt;
 
 /// Media type of a layer that is a simple-signing payload.
@@ -124,7 +124,7 @@ pub fn parse_referrer(
     subject: &Digest,
 ) -> Result<Vec<Layer>, LegacyError> {
     let image = image(manifest, content_type)?;
-    check_subject(&image, subject)?;
+    check_subject(image.subject().as_ref(), subject)?;
     Ok(numbered(&image).map(|(number, descriptor)| Layer { number, content: read_layer(descriptor) }).collect())
 }
 

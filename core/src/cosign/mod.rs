@@ -5,4 +5,3 @@ pub mod form;
 pub mod legacy;
 pub mod payload;
 pub mod predicate;
-pub mod subject;

@@ -1,17 +1,21 @@
 //! Whether one signer has signed or attested: the claims of what was verified, held against the image asked about.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::checks::Pass;
 use super::conditions::{self, SPENT_STEPS, Said, Surroundings};
 use super::gather::{Candidate, Gathered, Kind};
+use super::identity::Identity;
 use super::place::Place;
-use super::verdict::Outcome;
+use super::verdict::{CheckNote, Outcome};
 use super::{Question, Reason};
 use crate::cel;
 use crate::claim::{About, Claim, Stated};
 use crate::cosign::predicate;
 use crate::digest::Digest;
+use crate::key::Fingerprint;
 use crate::limits::MAX_REASONS;
 use crate::policy::{Attestation, Condition, CosignSigner, IdentityRule, NotYoung};
 use crate::reference::Reference;
@@ -84,6 +88,14 @@ pub(super) struct Signed {
     pub(super) place: Option<Place>,
     /// Why none counts.
     pub(super) reasons: Vec<Reason>,
+    /// The key that has signed, where the policy does not pin it.
+    pub(super) key: Option<Fingerprint>,
+    /// Who that is, likewise.
+    pub(super) who: BTreeSet<Identity>,
+    /// The subject of the certificate that has signed.
+    pub(super) certificate: Option<String>,
+    /// What was checked about it, where the signature system has a list of that.
+    pub(super) checks: Vec<CheckNote>,
 }
 
 /// Looks for a signature or attestation that counts. The first one found is enough; the others cost nothing then.
@@ -110,8 +122,7 @@ pub(super) fn by(
         total = total.saturating_add(1);
         match judge(candidate, signer, asked, subject, pass) {
             Ok(()) => {
-                let place = Some(candidate.place.clone());
-                return Signed { outcome: Outcome::Accept, place, reasons: Vec::new() };
+                return Signed::at(candidate.place.clone());
             }
             Err(None) => by_others = by_others.saturating_add(1),
             Err(Some(reason @ Reason::Budget { what: "units of signature checks" | SPENT_STEPS, .. })) => {
@@ -144,6 +155,11 @@ pub(super) fn by(
 }
 
 impl Signed {
+    /// The signature or attestation there counts.
+    pub(super) fn at(place: Place) -> Self {
+        Self { outcome: Outcome::Accept, place: Some(place), ..Self::not(Vec::new()) }
+    }
+
     pub(super) fn not(mut reasons: Vec<Reason>) -> Self {
         let outcome = if reasons.iter().any(Reason::is_unknown) { Outcome::Unknown } else { Outcome::Reject };
         // What is unknown stands first, so that it is never among those that are only counted.
@@ -152,7 +168,7 @@ impl Signed {
             reasons.truncate(MAX_REASONS);
             reasons.push(Reason::More { count: more });
         }
-        Self { outcome, place: None, reasons }
+        Self { outcome, place: None, reasons, key: None, who: BTreeSet::new(), certificate: None, checks: Vec::new() }
     }
 }
 
@@ -193,7 +209,17 @@ fn claims_hold(
         let mut holds = identity_holds(place, &about.identity, signer.cosign, subject.image)
             .and_then(|()| annotations_hold(place, &about, signer.cosign));
         let key = signer.cosign.key.fingerprint();
-        let said = Said { place, claim, about: &about, signer: signer.name, key };
+        let said = Said {
+            place,
+            predicate: claim.predicate(),
+            predicate_type: claim.predicate_type(),
+            annotations: about.annotations,
+            signer: signer.name,
+            key,
+            certificate: None,
+            signed: None,
+            timestamp: None,
+        };
         if let Asked::Attestation(attestation) = asked {
             holds = holds
                 .and_then(|()| predicate_holds(place, claim, attestation))

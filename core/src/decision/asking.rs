@@ -21,6 +21,8 @@ pub(super) struct Asking<'e> {
     spent: BTreeMap<Purse, u64>,
     /// What came and was held against its size and digest, or why it cannot be used, by the need's id.
     checked: BTreeMap<String, Result<Fetched<'e>, Unusable>>,
+    /// The image's manifest, where it was fetched by its tag.
+    by_tag: Option<(Digest, &'e [u8], Option<&'e str>)>,
     /// Envelopes that were read, by the digest of what holds them and how that was read.
     read: BTreeMap<(Digest, &'static str), Result<Material<'e>, String>>,
 }
@@ -87,8 +89,29 @@ impl<'e> Asking<'e> {
             reserved: BTreeSet::new(),
             spent: BTreeMap::new(),
             checked: BTreeMap::new(),
+            by_tag: None,
             read: BTreeMap::new(),
         }
+    }
+
+    /// Everything that came.
+    pub(super) fn evidence(&self) -> &'e Evidence {
+        self.evidence
+    }
+
+    /// Whether something is still to be fetched.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.needs.is_empty()
+    }
+
+    /// Notes the manifest that came for the image's tag.
+    pub(super) fn came_by_tag(&mut self, digest: Digest, bytes: &'e [u8], media_type: Option<&'e str>) {
+        self.by_tag = Some((digest, bytes, media_type));
+    }
+
+    /// The manifest of this digest, if it came for the image's tag.
+    pub(super) fn manifest_by_tag(&self, digest: &Digest) -> Option<(&'e [u8], Option<&'e str>)> {
+        self.by_tag.as_ref().filter(|(of, _, _)| of == digest).map(|(_, bytes, media_type)| (*bytes, *media_type))
     }
 
     /// What came of a need, if anybody has tried; else it is noted.

@@ -5,11 +5,15 @@ use std::rc::Rc;
 
 use super::Reason;
 use super::gather::Material;
+use super::notarized::Whom;
 use crate::cel;
 use crate::claim::Claim;
 use crate::digest::Digest;
 use crate::key::{Fingerprint, PublicKey, SignatureError};
 use crate::limits::{MAX_REMEMBERED_CLAIM, MAX_VERIFICATION_UNITS};
+use crate::notation::payload::Target;
+use crate::notation::{self, Envelope, EnvelopeError, Format, Report, revocation};
+use crate::time::UnixTime;
 use crate::verify::{Kind, Proof, Verified, VerifyError};
 
 /// Signature checks that were made, so that no round and no second policy repeats them.
@@ -18,6 +22,8 @@ pub struct Checks {
     done: BTreeMap<Check, Result<Proof, SignatureError>>,
     /// Claims that were read from short messages. One of a long message is read again: it takes too much room.
     claims: BTreeMap<(Kind, Digest), Checked>,
+    /// Notation's envelopes, by the digest of their octets and their format.
+    envelopes: BTreeMap<(Digest, Format), Rc<Result<notation::Signed, EnvelopeError>>>,
 }
 
 /// Who, over which bytes read as what, with which signature.
@@ -30,6 +36,7 @@ pub(super) type Checked = Result<Rc<Verified<Claim>>, VerifyError>;
 pub(super) struct Pass<'c> {
     checks: &'c mut Checks,
     paid: BTreeSet<Check>,
+    paid_envelopes: BTreeSet<(Digest, Format)>,
     units: u32,
     /// Steps that conditions may still take.
     pub(super) steps: cel::Budget,
@@ -37,7 +44,13 @@ pub(super) struct Pass<'c> {
 
 impl Checks {
     pub(super) fn pass(&mut self) -> Pass<'_> {
-        Pass { checks: self, paid: BTreeSet::new(), units: 0, steps: cel::Budget::new() }
+        Pass {
+            checks: self,
+            paid: BTreeSet::new(),
+            paid_envelopes: BTreeSet::new(),
+            units: 0,
+            steps: cel::Budget::new(),
+        }
     }
 }
 
@@ -58,6 +71,33 @@ impl Pass<'_> {
             Err(error) => Ok(Err(VerifyError::Signature(error))),
             Ok(proof) => self.read(material, &proof),
         }
+    }
+
+    /// Holds one of Notation's envelopes against what a policy pins. Its signature and chain are checked once.
+    ///
+    /// # Errors
+    /// [`Reason::Budget`] when the decision has done all the work that one decision may do.
+    pub(super) fn verify_envelope(
+        &mut self,
+        (envelope, digest): (&Envelope, &Digest),
+        artifact: &Target,
+        signer: Whom<'_>,
+        now: UnixTime,
+        evidence: &revocation::Evidence<'_>,
+    ) -> Result<Report, Reason> {
+        let id = (digest.clone(), envelope.format());
+        if !self.paid_envelopes.contains(&id) {
+            self.units = self.afford(envelope.verification_units())?;
+            self.paid_envelopes.insert(id.clone());
+        }
+        let signed = self.checks.envelopes.entry(id).or_insert_with(|| Rc::new(envelope.verify())).clone();
+        let report = notation::verify_signed(envelope, &signed, artifact, signer.trust, now, evidence);
+        // Nobody is asked before the chain reaches a pinned certificate, so that only then answers were looked at.
+        if report.signer.as_ref().is_some_and(|signer| signer.anchor.is_some()) {
+            let certificates = signed.as_ref().as_ref().map_or(0, |signed| signed.chain().certificates().len());
+            self.units = self.afford(evidence.verification_units(certificates, &signer.trust.crls))?;
+        }
+        Ok(report)
     }
 
     fn check_one(

@@ -1,5 +1,7 @@
 //! Conditions of a policy, held against the facts of one signature or attestation (docs/policy.md, "Conditions").
 
+use std::collections::BTreeMap;
+
 use oci_spec::image::Platform;
 use serde_json::{Map, Value, json};
 
@@ -7,12 +9,12 @@ use super::accepted::Subject;
 use super::place::Place;
 use super::{Question, Reason};
 use crate::cel::{self, EvaluationError};
-use crate::claim::{About, Claim};
 use crate::digest::Digest;
 use crate::key::Fingerprint;
 use crate::policy::Condition;
 use crate::reference::Reference;
 use crate::text::excerpt;
+use crate::time::UnixTime;
 
 /// What is spent when conditions have taken all their steps.
 pub(super) const SPENT_STEPS: &str = "steps of conditions";
@@ -22,14 +24,22 @@ pub(super) const SPENT_STEPS: &str = "steps of conditions";
 pub(super) struct Said<'c> {
     /// Where it lies.
     pub(super) place: &'c Place,
-    /// What was signed.
-    pub(super) claim: &'c Claim,
-    /// What of it is about the digest.
-    pub(super) about: &'c About<'c>,
+    /// What is attested.
+    pub(super) predicate: Option<&'c Value>,
+    /// Its type, or that of a signature.
+    pub(super) predicate_type: &'c str,
+    /// Annotations that were signed.
+    pub(super) annotations: &'c BTreeMap<String, Value>,
     /// The name of the signer in the policy.
     pub(super) signer: &'c str,
     /// The key that has signed.
     pub(super) key: Fingerprint,
+    /// The certificate of that key, where there is one.
+    pub(super) certificate: Option<&'c Value>,
+    /// When it was signed, in the signer's words.
+    pub(super) signed: Option<UnixTime>,
+    /// The same in the words of a timestamp authority that is pinned.
+    pub(super) timestamp: Option<UnixTime>,
 }
 
 /// What a condition can ask about a question, whatever was signed; made once for each digest that is decided about.
@@ -88,11 +98,11 @@ pub(super) fn hold(
     }
     let surroundings = subject.surroundings;
     let annotations: Map<String, Value> =
-        said.about.annotations.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        said.annotations.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let (annotations, nothing) = (Value::Object(annotations), Value::Null);
     let mut facts = cel::Facts::new()
-        .with("predicate", said.claim.predicate().unwrap_or(&nothing))
-        .with("predicateType", json!(said.claim.predicate_type()))
+        .with("predicate", said.predicate.unwrap_or(&nothing))
+        .with("predicateType", json!(said.predicate_type))
         .with("annotations", &annotations)
         .with("signer", json!(said.signer))
         .with("key", json!(said.key))
@@ -103,6 +113,14 @@ pub(super) fn hold(
         if let Some(fact) = fact {
             facts = facts.with(name, fact);
         }
+    }
+    for (name, time) in [("signed", said.signed), ("timestamp", said.timestamp)] {
+        if let Some(time) = time {
+            facts = facts.with(name, time);
+        }
+    }
+    if let Some(certificate) = said.certificate {
+        facts = facts.with("certificate", certificate);
     }
     for condition in conditions {
         let problem = match condition.cel.holds(&facts, steps) {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::asking::Asking;
 use super::checks::Pass;
-use super::gather::{Candidate, Gathered, Kind, Material, Target, Wanted};
+use super::gather::{Candidate, Found, Gathered, Kind, Material, Target, Wanted};
 use super::leaves::{self, Leaf};
 use super::place::Place;
 use super::verdict::Form as Counted;
@@ -21,6 +21,7 @@ use crate::digest::Digest;
 use crate::evidence::{Evidence, Need};
 use crate::key::{Fingerprint, PublicKey};
 use crate::limits::{MAX_ANNOTATIONS, MAX_SIGNATURES};
+use crate::notation::{Claims, EnvelopeError};
 use crate::reference::{Reference, Repository};
 use crate::text::excerpt;
 use crate::verify::VerifyError;
@@ -61,6 +62,9 @@ pub struct Listing {
     pub contents: Option<Contents>,
     /// Signatures and attestations.
     pub entries: Vec<Entry>,
+    /// Notation's signatures.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notation: Vec<NotationEntry>,
     /// What lies there and is not read by this version.
     pub unread: Vec<Counted>,
     /// What could not be fetched or read, and what is empty.
@@ -120,6 +124,20 @@ pub struct Entry {
     pub defect: Option<Reason>,
 }
 
+/// One of Notation's signatures.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NotationEntry {
+    /// Where it lies.
+    pub place: Place,
+    /// What it says. Not verified.
+    pub claim: Option<Claims>,
+    /// Whether that is about the digest that was inspected.
+    pub about_image: bool,
+    /// Why it cannot be read.
+    pub defect: Option<Reason>,
+}
+
 /// The two kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -171,7 +189,7 @@ pub fn inspect(inspection: &Inspection, evidence: &Evidence, checks: &mut Checks
     };
     let mut listing = Listing::new(image.to_string());
     let mut ask = Asking::new(evidence);
-    let digest = match subject(&image, &mut ask) {
+    let digest = match subject(&image, false, &mut ask) {
         Subject::Known(digest) => digest,
         Subject::Asked => return ask.end().map_or_else(|reason| listing.end(Some(reason)), InspectStep::Needs),
         Subject::Absent(reason) | Subject::Unknown(reason) => return listing.end(Some(reason)),
@@ -211,6 +229,7 @@ impl Listing {
             signature_repository: None,
             contents: None,
             entries: Vec::new(),
+            notation: Vec::new(),
             unread: Vec::new(),
             gaps: Vec::new(),
             complete: true,
@@ -220,6 +239,10 @@ impl Listing {
     fn fill(&mut self, gathered: Gathered<'_>, digest: &Digest, keys: &[(String, PublicKey)], pass: Pass<'_>) {
         let mut writer = Writer { digest, keys, pass, budget: None, octets: 0 };
         self.entries = gathered.candidates.iter().take(MAX_SIGNATURES).map(|found| writer.entry(found)).collect();
+        self.notation = gathered.notation.found.iter().map(|found| NotationEntry::of(found, digest)).collect();
+        // What is not known about the list of referrers stands among the gaps already.
+        let only_here = |reason: &Reason| matches!(reason, Reason::Budget { what: "Notation signatures", .. });
+        self.gaps.extend(gathered.notation.gaps.into_iter().filter(only_here));
         self.gaps.extend(gathered.gaps.into_iter().map(|gap| gap.reason));
         self.gaps.extend(writer.budget);
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
@@ -236,8 +259,26 @@ impl Listing {
             matches!(reason, Reason::NotSigned { .. } | Reason::NotAttested { .. } | Reason::NoSignatures { .. })
         };
         let is_had = |entry: &Entry| !entry.defect.as_ref().is_some_and(Reason::is_unknown);
-        self.complete = self.gaps.iter().all(is_empty) && self.entries.iter().all(is_had);
+        let is_read = |entry: &NotationEntry| !entry.defect.as_ref().is_some_and(Reason::is_unknown);
+        self.complete =
+            self.gaps.iter().all(is_empty) && self.entries.iter().all(is_had) && self.notation.iter().all(is_read);
         InspectStep::Listed(Box::new(self))
+    }
+}
+
+impl NotationEntry {
+    fn of(found: &Found, digest: &Digest) -> Self {
+        let place = found.place.clone();
+        let claim = found.content.as_ref().map_err(Clone::clone).and_then(|envelope| {
+            let unreadable = |error: EnvelopeError| Reason::Defect { place: place.clone(), what: error.to_string() };
+            envelope.claims().map_err(unreadable)
+        });
+        let about_image = claim.as_ref().is_ok_and(|claims| claims.target.digest == digest.to_string());
+        let (claim, defect) = match claim {
+            Ok(claim) => (Some(claim), None),
+            Err(defect) => (None, Some(defect)),
+        };
+        Self { place, claim, about_image, defect }
     }
 }
 

@@ -135,7 +135,7 @@ fn every_form_is_listed_with_what_it_claims_and_who_made_it() {
     let place = Storage::Bundle { manifest: &index, media_type: Some(OCI_INDEX) };
     let bundle = signed(&digest, 1, None, place);
     push(&mut answers, &bundle);
-    let types = ["application/vnd.dev.sigstore.bundle.v0.3+json", "application/vnd.cncf.notary.signature"];
+    let types = ["application/vnd.dev.sigstore.bundle.v0.3+json", "application/vnd.example.report"];
     referrers(&mut answers, &digest, &[descriptor(&bundle.manifest, types[0]), descriptor(b"notation", types[1])]);
 
     let (listing, rounds) = list_with(&answers, &format!("{APP}:1"), &[("release", 1), ("other", 3)], None);
@@ -146,7 +146,7 @@ fn every_form_is_listed_with_what_it_claims_and_who_made_it() {
     assert_eq!(leaves.iter().map(|leaf| leaf.platform.as_str()).collect::<Vec<_>>(), ["linux/amd64", "linux/arm64"]);
     assert_eq!((codes(&listing), listing.complete), (vec![], true));
     let unread: Vec<_> = listing.unread.iter().map(|form| (form.form.as_str(), form.count)).collect();
-    assert_eq!(unread, [("Notation signature", 1)]);
+    assert_eq!(unread, [("artifact of type application/vnd.example.report", 1)]);
 
     let shown: Vec<_> = listing
         .entries

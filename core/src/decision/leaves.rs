@@ -97,7 +97,7 @@ pub(super) fn evaluate(
                         let platform = leaf.stated.as_ref();
                         let surroundings = &Surroundings::of(subject.question, subject.image, digest, platform);
                         let leaf = accepted::Subject { digest, surroundings, ..subject };
-                        tree::evaluate(policy, found, leaf, pass)
+                        tree::evaluate(policy, found, leaf, (ask, pass))
                     });
                     Node { digest: Some(digest.clone()), ..Node::composite(rule, tree.outcome, vec![tree]) }
                 }
@@ -111,7 +111,8 @@ pub(super) fn evaluate(
         let nodes = nodes.collect();
         result.tree = tree::index_or_every_leaf(result.tree.clone(), nodes);
     }
-    true
+    // What certificates name is asked for while signatures are looked at.
+    !ask.is_waiting()
 }
 
 /// The leaves of an index. Nothing for an image, which has none; `None` while it is still to be fetched.

@@ -11,6 +11,7 @@ mod gather;
 mod identity;
 mod inspect;
 mod leaves;
+mod notarized;
 mod place;
 mod reason;
 mod session;
@@ -20,11 +21,13 @@ mod verdict;
 
 pub use checks::Checks;
 pub use identity::Identity;
-pub use inspect::{Claimed, Contents, Entry, EntryKind, InspectStep, Inspection, ListedLeaf, Listing, Maker, inspect};
+pub use inspect::{
+    Claimed, Contents, Entry, EntryKind, InspectStep, Inspection, ListedLeaf, Listing, Maker, NotationEntry, inspect,
+};
 pub use place::{Holder, Place};
 pub use reason::Reason;
 pub use session::Session;
-pub use verdict::{Findings, Form, Node, Outcome, Permit, PolicyResult, Verdict};
+pub use verdict::{CheckNote, Findings, Form, Node, Outcome, Permit, PolicyResult, Verdict};
 
 use std::collections::BTreeMap;
 
@@ -106,7 +109,8 @@ pub fn decide(policies: &PolicySet, question: &Question, evidence: &Evidence, ch
     }
     findings.enforced = matching.iter().any(|policy| decides(policy.mode));
     let mut ask = Asking::new(evidence);
-    let digest = match subject(&image, &mut ask) {
+    let wants_manifest = matching.iter().any(|policy| policy.asks_notation());
+    let digest = match subject(&image, wants_manifest, &mut ask) {
         Subject::Known(digest) => digest,
         Subject::Asked => return ask.end().map_or_else(|reason| findings.unknown(reason), Step::Needs),
         Subject::Absent(reason) => return findings.reject(reason),
@@ -159,11 +163,16 @@ fn shelf_by_shelf(
         for deciding in [true, false] {
             for (policy, result) in matching.iter().zip(results.iter_mut()) {
                 if decides(policy.mode) == deciding && !result.accepts() {
-                    result.tree = tree::evaluate(policy, &gathered, subject, pass);
+                    result.tree = tree::evaluate(policy, &gathered, subject, (ask, pass));
                 }
             }
         }
-        if looked_at == shelves || results.iter().all(PolicyResult::accepts) {
+        let are_all_accepted = results.iter().all(PolicyResult::accepts);
+        // What certificates name is asked for while signatures are looked at.
+        if ask.is_waiting() && !are_all_accepted {
+            return None;
+        }
+        if looked_at == shelves || are_all_accepted {
             return Some(gather::unread(&gathered));
         }
     }
@@ -198,15 +207,22 @@ enum Subject {
 }
 
 /// The digest that the decision is about. It is settled once; everything after it is by digest.
-fn subject(image: &Reference, ask: &mut Asking<'_>) -> Subject {
+fn subject(image: &Reference, wants_manifest: bool, ask: &mut Asking<'_>) -> Subject {
     if let Some(digest) = image.digest() {
         return Subject::Known(digest.clone());
     }
-    let need = Need::resolve(image.repository(), image.tag().unwrap_or("latest"));
+    // Whoever needs the manifest itself has its digest with it, in one request.
+    let tag = image.tag().unwrap_or("latest");
+    let need =
+        if wants_manifest { Need::manifest(image.repository(), tag) } else { Need::resolve(image.repository(), tag) };
     let claimed = match ask.get(&need) {
         None => return Subject::Asked,
         Some(evidence::Outcome::Digest(claimed)) => Digest::parse(claimed),
-        Some(evidence::Outcome::Found { bytes, .. }) => Ok(Digest::sha256(bytes)),
+        Some(evidence::Outcome::Found { bytes, media_type }) => {
+            let digest = Digest::sha256(bytes);
+            ask.came_by_tag(digest.clone(), bytes, media_type.as_deref());
+            Ok(digest)
+        }
         Some(evidence::Outcome::Absent) => return Subject::Absent(Reason::ImageAbsent { image: image.to_string() }),
         Some(other) => return Subject::Unknown(Reason::unfetched(&need, other)),
     };

@@ -31,6 +31,8 @@ pub enum Holder {
     Bundle,
     /// A layer of a signature image that is stored as a referrer.
     OciSignature,
+    /// An envelope of Notation's.
+    Notation,
 }
 
 impl fmt::Display for Place {
@@ -40,6 +42,7 @@ impl fmt::Display for Place {
             Holder::Attestation => "attestation",
             Holder::Bundle => "bundle",
             Holder::OciSignature => "OCI 1.1 signature",
+            Holder::Notation => "Notation signature",
         };
         write!(formatter, "{holder} {}", self.number)
     }

@@ -158,6 +158,26 @@ pub enum Reason {
         /// The value that was signed, as JSON, if there is one.
         got: Option<String>,
     },
+    /// A Notation signature that does not count, by the check that it fails.
+    #[error("{place}: {check}: {what}")]
+    Notation {
+        /// Where it lies.
+        place: Place,
+        /// The check (signing-and-verification-workflow.md).
+        check: &'static str,
+        /// Why it fails.
+        what: String,
+    },
+    /// A Notation signature of which a check cannot be made.
+    #[error("{place}: {check} is not known: {what}")]
+    NotationUnknown {
+        /// Where it lies.
+        place: Place,
+        /// The check.
+        check: &'static str,
+        /// What is missing.
+        what: String,
+    },
     /// Signed by the key, and it does not state the time that the policy wants to know.
     #[error("{place}: {at} is {}, expected a time as RFC 3339 writes it", .got.as_deref().unwrap_or("missing"))]
     NoTime {
@@ -272,7 +292,7 @@ pub enum Reason {
 
 impl Reason {
     /// Stable, for programs.
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::Reference { .. } => "reference",
             Self::NoPolicy { .. } => "no-policy",
@@ -286,6 +306,8 @@ impl Reason {
             Self::WrongPredicateType { .. } => "wrong-predicate-type",
             Self::Predicate { .. } => "predicate",
             Self::Condition { .. } => "condition",
+            Self::Notation { check, .. } => notation_code(check),
+            Self::NotationUnknown { .. } => "notation-unknown",
             Self::NoTime { .. } => "no-time",
             Self::Age { .. } => "age",
             Self::PayloadDigest { .. } => "payload-digest",
@@ -307,7 +329,7 @@ impl Reason {
 
     /// Whether the reason is that something could not be known, so that another try may end differently.
     pub const fn is_unknown(&self) -> bool {
-        matches!(self, Self::Budget { .. } | Self::Unfetched { .. })
+        matches!(self, Self::Budget { .. } | Self::Unfetched { .. } | Self::NotationUnknown { .. })
     }
 
     /// The reason why a signer does not count now.
@@ -331,6 +353,19 @@ impl Reason {
             Outcome::Found { .. } | Outcome::Digest(_) => "evidence of another kind than was asked for".to_owned(),
         };
         Self::Unfetched { need: need.id(), reason }
+    }
+}
+
+/// The code of a check of Notation's.
+fn notation_code(check: &str) -> &'static str {
+    match check {
+        "target" => "notation-target",
+        "metadata" => "notation-metadata",
+        "authenticity" => "notation-authenticity",
+        "expiry" => "notation-expiry",
+        "authenticTimestamp" => "notation-timestamp",
+        "revocation" => "notation-revocation",
+        _ => "notation-integrity",
     }
 }
 

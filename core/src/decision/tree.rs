@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::Reason;
 use super::accepted::{self, Asked, Subject, Whom};
+use super::asking::Asking;
 use super::checks::Pass;
 use super::gather::Gathered;
 use super::identity::{self, Identity};
 use super::verdict::{Node, Outcome};
+use super::{Reason, notarized};
 
 use crate::policy::{Leaf, Policy, Requirement, Signer, System};
 use crate::reference::Repository;
@@ -18,18 +19,26 @@ pub(super) fn evaluate(
     policy: &Policy,
     gathered: &BTreeMap<Repository, Gathered<'_>>,
     subject: Subject<'_>,
-    pass: &mut Pass<'_>,
+    (looking, pass): (&mut Asking<'_>, &mut Pass<'_>),
 ) -> Node {
     let nothing = Gathered::default();
     let mut ask = |rule: String, name: &str, signer: &Signer, asked: Asked<'_>| {
         let place = signer.signature_repository().unwrap_or_else(|| subject.image.repository());
         let gathered = gathered.get(place).unwrap_or(&nothing);
-        let System::Cosign(cosign) = &signer.system;
-        let signed =
-            accepted::by(Whom { name, cosign, conditions: &signer.conditions }, asked, gathered, subject, pass);
+        let conditions = &signer.conditions;
+        let signed = match &signer.system {
+            System::Cosign(cosign) => accepted::by(Whom { name, cosign, conditions }, asked, gathered, subject, pass),
+            System::Notation(trust) => {
+                notarized::by(notarized::Whom { name, trust, conditions }, gathered, subject, (looking, pass))
+            }
+        };
+        let mut who = signed.who;
+        who.extend(signer.key().map(Identity::Key));
         Node {
-            key: signer.key(),
-            who: signer.key().map(Identity::Key).into_iter().collect(),
+            key: signer.key().or(signed.key),
+            who,
+            certificate: signed.certificate,
+            checks: signed.checks,
             signature: signed.place,
             reasons: signed.reasons,
             ..Node::composite(rule, signed.outcome, Vec::new())

@@ -10,6 +10,7 @@ use super::{Reason, Step, decides};
 use crate::digest::Digest;
 use crate::key::Fingerprint;
 use crate::limits::{MAX_FORMS, MAX_SUMMARY};
+use crate::notation::level::Action;
 use crate::policy::{Mode, Policy};
 use crate::reference::{Reference, Repository};
 use crate::text::cut;
@@ -147,6 +148,12 @@ pub struct Node {
     /// The place of the signature or attestation that counts, for a signer that has signed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signature: Option<Place>,
+    /// The subject of the certificate that has signed, for a signer that is not pinned by its key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// What was checked about the signature that counts, where its signature system has a list of that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckNote>,
     /// The digest of a leaf.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
@@ -172,12 +179,24 @@ impl Node {
             who: BTreeSet::new(),
             key: None,
             signature: None,
+            certificate: None,
+            checks: Vec::new(),
             digest: None,
             exempted: None,
             broken: false,
             reasons: Vec::new(),
             of,
         }
+    }
+
+    /// Checks that failed, or could not be made, about signatures that count all the same.
+    fn logged(&self) -> Vec<String> {
+        let failed = self.checks.iter().filter(|note| note.action == Action::Log && note.passed != Some(true));
+        let line = |note: &CheckNote| {
+            let what = note.what.as_deref().unwrap_or_default();
+            format!("{}: {} is only logged: {what}", self.rule, note.check)
+        };
+        failed.map(line).chain(self.of.iter().flat_map(Self::logged)).collect()
     }
 
     /// The leaves that have this outcome, from left to right.
@@ -214,6 +233,21 @@ impl Node {
             }
         }
     }
+}
+
+/// One check of a signature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckNote {
+    /// Its name.
+    pub check: &'static str,
+    /// What follows when it fails.
+    pub action: Action,
+    /// Whether it passed; nothing where it was not made.
+    pub passed: Option<bool>,
+    /// Why it did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub what: Option<String>,
 }
 
 /// Signatures of one form that lie there unread.
@@ -281,6 +315,11 @@ impl Findings {
             let (policy, outcome) = (&result.policy, result.tree.outcome.word());
             cut(&format!("policy {policy}: {outcome}: {}", result.tree.explain()), MAX_SUMMARY)
         }));
+        let logged = results.iter().filter(|result| result.mode != Mode::Audit).flat_map(|result| {
+            let lines = result.tree.logged().into_iter();
+            lines.map(|line| cut(&format!("policy {}: {line}", result.policy), MAX_SUMMARY))
+        });
+        self.warnings.extend(logged);
         let telling: Vec<String> = results
             .iter()
             .filter(|result| decides(result.mode) && result.tree.outcome == outcome)

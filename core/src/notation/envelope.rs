@@ -286,6 +286,11 @@ impl Envelope {
         })
     }
 
+    /// How it is written.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
     /// The raw octets of the signature: what a timestamp is over.
     pub fn signature(&self) -> &[u8] {
         &self.signature

@@ -13,8 +13,8 @@ mod jws;
 pub mod level;
 pub mod payload;
 pub mod revocation;
+pub mod storage;
 pub mod timestamp;
-
 pub mod trust_policy;
 mod trust_policy_tests;
 mod trust_store;
@@ -24,4 +24,6 @@ mod verify_tests;
 pub use attributes::{Attributes, AttributesError, Scheme};
 pub use envelope::{Claims, Envelope, EnvelopeError, Format, Signed};
 pub use trust_store::{Identities, IdentitiesError, StoreError, StoreKind, Trust, TrustStores, VerifyTimestamp};
-pub use verify::{Check, Checked, Conclusion, Failure, Outcome, Report, Signer, Wanted, verify, verify_envelope};
+pub use verify::{
+    Check, Checked, Conclusion, Failure, Outcome, Report, Signer, Wanted, verify, verify_envelope, verify_signed,
+};

@@ -38,6 +38,21 @@ pub enum Check {
     Revocation,
 }
 
+impl Check {
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Integrity => "integrity",
+            Self::Target => "target",
+            Self::Metadata => "metadata",
+            Self::Authenticity => "authenticity",
+            Self::Expiry => "expiry",
+            Self::AuthenticTimestamp => "authenticTimestamp",
+            Self::Revocation => "revocation",
+        }
+    }
+}
+
 /// What a check gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -249,11 +264,23 @@ pub fn verify_envelope(
     now: UnixTime,
     evidence: &Evidence<'_>,
 ) -> Report {
+    verify_signed(envelope, &envelope.verify(), target, trust, now, evidence)
+}
+
+/// Goes on where the signature was checked before: `signed` is what [`Envelope::verify`] gave for this envelope.
+pub fn verify_signed(
+    envelope: &Envelope,
+    signed: &Result<Signed, EnvelopeError>,
+    target: &Target,
+    trust: &Trust,
+    now: UnixTime,
+    evidence: &Evidence<'_>,
+) -> Report {
     let mut report = Report::default();
-    match envelope.verify() {
-        Ok(signed) => Verification { envelope, signed: &signed, trust, now, evidence }.run(target, &mut report),
+    match signed {
+        Ok(signed) => Verification { envelope, signed, trust, now, evidence }.run(target, &mut report),
         Err(error) => {
-            report.note(Check::Integrity, Action::Enforce, Outcome::Failed(error.into()));
+            report.note(Check::Integrity, Action::Enforce, Outcome::Failed(error.clone().into()));
         }
     }
     report

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::age::{Age, AgeDocument};
 use super::condition::{Condition, ConditionDocument};
-use super::signer::Signer;
+use super::signer::{Signer, System};
 use crate::cosign::predicate;
 use crate::limits::MAX_CONDITIONS;
 use crate::text::excerpt;
@@ -59,8 +59,12 @@ impl Attestation {
             let message = "this is the type of a signature: require the signer itself".to_owned();
             return Err(error("predicateType", message));
         }
-        if !signers.contains_key(&source.signer) {
-            return Err(error("signer", format!("signer {:?} is not defined", excerpt(&source.signer))));
+        match signers.get(&source.signer).map(|signer| &signer.system) {
+            Some(System::Cosign(_)) => {}
+            None => return Err(error("signer", format!("signer {:?} is not defined", excerpt(&source.signer)))),
+            Some(System::Notation(_)) => {
+                return Err(error("signer", "attestations are made with cosign: name such a signer".to_owned()));
+            }
         }
         if source.predicate.len() > MAX_CONDITIONS {
             return Err(error("predicate", format!("more than {MAX_CONDITIONS} conditions")));

@@ -15,11 +15,25 @@ pub struct Condition {
     pub message: Option<String>,
 }
 
-/// What a condition can ask about: what was signed (`predicate`, `predicateType`, `annotations`), by whom (`signer`, `key`),
+/// What a condition can ask about: what was signed (`predicate`, `predicateType`, `annotations`), by whom (`signer`, `key`,
+/// `certificate`), when (`signed` in the signer's words, `timestamp` in those of an authority),
 /// the image (`registry`, `repository`, `tag`, `digest`), the platform of a leaf, the Kubernetes object that names the image
 /// (`namespace`, `operation`, `labels`), who wants it (`name`, `groups`), and the time of the question.
-const FACTS: [&str; 10] =
-    ["predicate", "predicateType", "annotations", "signer", "key", "image", "platform", "object", "user", "now"];
+const FACTS: [&str; 13] = [
+    "predicate",
+    "predicateType",
+    "annotations",
+    "signer",
+    "key",
+    "certificate",
+    "signed",
+    "timestamp",
+    "image",
+    "platform",
+    "object",
+    "user",
+    "now",
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -9,7 +9,7 @@ use super::break_glass::{BreakGlass, BreakGlassDocument};
 use super::circumstances::{Circumstances, Operation, Scope, read_labels, read_operations};
 use super::exemption::{Exemption, ExemptionDocument};
 use super::requirement::Requirement;
-use super::signer::{Signer, SignerDocument, distinct};
+use super::signer::{Signer, SignerDocument, System, distinct};
 use crate::digest::Digest;
 use crate::glob::Pattern;
 use crate::limits::{MAX_REVOKED, MAX_SIGNERS};
@@ -230,6 +230,11 @@ impl Policy {
         self.scope.unknown(circumstances)
     }
 
+    /// Whether a signer of Notation is asked for.
+    pub fn asks_notation(&self) -> bool {
+        self.signers.values().any(|signer| matches!(signer.system, System::Notation(_)))
+    }
+
     /// The registries that this policy names: in its patterns (none for `everyImage`), and where signatures lie elsewhere.
     pub fn registries(&self) -> impl Iterator<Item = &str> {
         let patterns = match &self.images {
@@ -276,7 +281,8 @@ fn check_objects(document: &Document) -> Result<(), YamlError> {
         }
     }
     for (name, signer) in signers.into_iter().flatten() {
-        if !signer.is_object() || signer.get("cosign").is_some_and(|cosign| !cosign.is_object()) {
+        let systems = ["/cosign", "/notation", "/notation/trustStores"].map(|system| signer.pointer(system));
+        if !signer.is_object() || systems.into_iter().flatten().any(|system| !system.is_object()) {
             return Err(not_an_object(&format!("spec.signers.{name}")));
         }
         let mirrors = signer.pointer("/cosign/mirrors").and_then(|value| value.as_array());

@@ -6,7 +6,9 @@ use serde::Deserialize;
 
 use super::condition::{Condition, ConditionDocument};
 use super::cosign::{CosignDocument, CosignSigner};
+use super::notation::NotationSigner;
 use crate::key::Fingerprint;
+use crate::notation::Trust;
 use crate::reference::Repository;
 use crate::yaml::{Document, YamlError};
 
@@ -24,12 +26,17 @@ pub struct Signer {
 pub enum System {
     /// Cosign, with a pinned key.
     Cosign(Box<CosignSigner>),
+    /// Notation, with pinned certificates.
+    Notation(Box<Trust>),
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SignerDocument {
-    cosign: CosignDocument,
+    #[serde(default)]
+    cosign: Option<CosignDocument>,
+    #[serde(default)]
+    notation: Option<NotationSigner>,
     #[serde(default)]
     conditions: Vec<ConditionDocument>,
 }
@@ -41,14 +48,24 @@ impl Signer {
     /// [`YamlError`] at the first value that is wrong.
     pub(super) fn read(source: SignerDocument, path: &str, document: &Document) -> Result<Self, YamlError> {
         let conditions = Condition::read_all(source.conditions, &format!("{path}.conditions"), document)?;
-        let cosign = CosignSigner::read(source.cosign, &format!("{path}.cosign"), document)?;
-        Ok(Self { system: System::Cosign(Box::new(cosign)), conditions })
+        let system = match (source.cosign, source.notation) {
+            (Some(cosign), None) => {
+                System::Cosign(Box::new(CosignSigner::read(cosign, &format!("{path}.cosign"), document)?))
+            }
+            (None, Some(notation)) => System::Notation(Box::new(notation.read(&format!("{path}.notation"), document)?)),
+            (None, None) => return Err(document.error(path, "no signature system: say cosign or notation")),
+            (Some(_), Some(_)) => {
+                return Err(document.error(path, "two signature systems: a signer has one, so make it two signers"));
+            }
+        };
+        Ok(Self { system, conditions })
     }
 
     /// The key that has signed when this signer has, where that is known before anybody has looked.
     pub fn key(&self) -> Option<Fingerprint> {
         match &self.system {
             System::Cosign(cosign) => Some(cosign.key.fingerprint()),
+            System::Notation(_) => None,
         }
     }
 
@@ -56,6 +73,7 @@ impl Signer {
     pub fn signature_repository(&self) -> Option<&Repository> {
         match &self.system {
             System::Cosign(cosign) => cosign.signature_repository.as_ref(),
+            System::Notation(_) => None,
         }
     }
 }
@@ -63,10 +81,19 @@ impl Signer {
 /// Two signers that ask for the same of the same key are one: `allOf` them would look like two and be one.
 pub(super) fn distinct(signers: &BTreeMap<String, Signer>) -> Result<(), String> {
     let mut seen = BTreeMap::new();
+    let mut notation: Vec<(&String, &Trust, Vec<&str>)> = Vec::new();
     for (name, signer) in signers {
-        let System::Cosign(cosign) = &signer.system;
         let conditions: Vec<&str> = signer.conditions.iter().map(|condition| condition.cel.source()).collect();
-        if let Some(other) = seen.insert((cosign.asks(), conditions), name) {
+        let other = match &signer.system {
+            System::Cosign(cosign) => seen.insert((cosign.asks(), conditions), name),
+            System::Notation(trust) => {
+                let same = notation.iter().find(|(_, other, asks)| **other == **trust && *asks == conditions);
+                let same = same.map(|(name, _, _)| *name);
+                notation.push((name, trust.as_ref(), conditions));
+                same
+            }
+        };
+        if let Some(other) = other {
             return Err(format!("signers {other:?} and {name:?} are the same: one key, the same conditions"));
         }
     }

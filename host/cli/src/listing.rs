@@ -92,9 +92,13 @@ fn block(one: &Inspected, trust: Trust, keys: usize) -> String {
     for shown in entries {
         entry(&mut out, shown, string(listing, "digest").unwrap_or("?"), keys);
     }
+    let notation = list(listing, "notation");
+    for shown in notation {
+        envelope(&mut out, shown);
+    }
     let gaps = list(listing, "gaps");
     let is_empty = |gap: &&Value| matches!(string(gap, "code"), Some("not-signed" | "not-attested" | "no-signatures"));
-    if entries.is_empty() && gaps.iter().all(|gap| is_empty(&gap)) {
+    if entries.is_empty() && notation.is_empty() && gaps.iter().all(|gap| is_empty(&gap)) {
         line(&mut out, 1, "no signature or attestation that this version reads");
     }
     let unread: Vec<String> = list(listing, "unread")
@@ -138,6 +142,27 @@ fn entry(out: &mut String, entry: &Value, digest: &str, keys: usize) {
         line(out, 2, &format!("claims   {}", claimed(claim, digest)));
     }
     line(out, 2, &format!("made by  {}", makers(entry, keys)));
+    if let Some(defect) = entry.get("defect").and_then(|defect| string(defect, "message")) {
+        line(out, 2, &format!("defect   {defect}"));
+    }
+}
+
+/// One of Notation's signatures.
+fn envelope(out: &mut String, entry: &Value) {
+    line(out, 1, &verdict::place(entry.get("place").unwrap_or(&Value::Null)));
+    if let Some(claim) = entry.get("claim").filter(|claim| !claim.is_null()) {
+        let about = match entry.get("aboutImage").and_then(Value::as_bool) {
+            Some(true) => "this digest",
+            _ => claim.pointer("/target/digest").and_then(Value::as_str).unwrap_or("?"),
+        };
+        let (format, algorithm) = (string(claim, "format").unwrap_or("?"), string(claim, "algorithm").unwrap_or("?"));
+        line(out, 2, &format!("claims   {about}, {format} {algorithm}"));
+        for (number, certificate) in list(claim, "certificates").iter().enumerate() {
+            let role = if number == 0 { "by     " } else { "under  " };
+            let (subject, thumbprint) = (string(certificate, "subject"), string(certificate, "thumbprint"));
+            line(out, 2, &format!("{role}  {} ({})", subject.unwrap_or("?"), thumbprint.unwrap_or("?")));
+        }
+    }
     if let Some(defect) = entry.get("defect").and_then(|defect| string(defect, "message")) {
         line(out, 2, &format!("defect   {defect}"));
     }

@@ -130,13 +130,15 @@ fn listed(book: &mut Book) {
         json!({"mediaType": MANIFEST_TYPE, "digest": toolbox::digest(artifact_type), "size": 9,
             "artifactType": artifact_type})
     };
-    let descriptors = [unread("application/vnd.cncf.notary.signature"), unread("application/spdx+json")];
+    let descriptors = [unread("application/vnd.example.report"), unread("application/spdx+json")];
     add(
         "other-artifacts",
         scene().referrers(Recipe::Json(list(&descriptors))).no_tag(),
         "What is not read is named and counted.",
-        listing(json!({"entries": [], "unread": [{"form": "Notation signature", "count": 1},
-            {"form": "artifact of type application/spdx+json", "count": 1}]})),
+        listing(
+            json!({"entries": [], "unread": [{"form": "artifact of type application/vnd.example.report", "count": 1},
+            {"form": "artifact of type application/spdx+json", "count": 1}]}),
+        ),
     );
     let mut keyless = layer(&payload(), &b.sign(&payload()));
     keyless["annotations"]["dev.sigstore.cosign/certificate"] = json!(super::constants::CERTIFICATE);

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Bundle, BundleError, MEDIA_TYPE_V03, Version, version};
-use crate::cosign::subject::{SubjectError, check_subject};
+
 use crate::digest::{Content, Digest, DigestError};
 use crate::json::JsonError;
 use crate::manifest::{Blob, Manifest, ManifestError, OCI_MANIFEST};
+use crate::subject::{SubjectError, check_subject};
 use crate::text::excerpt;
 
 /// Annotation with the type of the predicate that was signed: a hint, by which a client picks (BUNDLE_SPEC.md, "Annotations").
@@ -75,7 +76,7 @@ pub fn referrer(manifest: &[u8], content_type: Option<&str>, subject: &Digest) -
     let Manifest::Image(image) = Manifest::parse(manifest, content_type)? else {
         return Err(ReferrerError::Index);
     };
-    check_subject(&image, subject)?;
+    check_subject(image.subject().as_ref(), subject)?;
     let [layer] = image.layers().as_slice() else {
         return Err(ReferrerError::Layers { got: image.layers().len() });
     };

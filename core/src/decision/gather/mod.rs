@@ -1,6 +1,7 @@
 //! What lies in a registry for one digest: signatures and attestations of every form that a policy accepts, found,
 //! fetched and read, and not verified yet.
 
+mod envelopes;
 mod referrers;
 mod tags;
 mod wanted;
@@ -8,6 +9,7 @@ mod wanted;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+pub(super) use envelopes::{Envelopes, Found};
 pub(super) use wanted::Wanted;
 
 use super::Reason;
@@ -35,6 +37,8 @@ pub(super) struct Gathered<'e> {
     pub(super) candidates: Vec<Candidate<'e>>,
     /// Why a place gave nothing.
     pub(super) gaps: Vec<Gap>,
+    /// What was found of Notation.
+    pub(super) notation: Envelopes,
     /// What lies there and was not read, by its name.
     pub(super) beside: BTreeMap<String, usize>,
 }

@@ -6,7 +6,7 @@
 use oci_spec::image::{Descriptor, ImageIndex};
 
 use super::tags::{payloads, unreadable};
-use super::{Candidate, Gathered, Kind, Material, Target, Wanted};
+use super::{Candidate, Gathered, Kind, Material, Target, Wanted, envelopes};
 use crate::cosign::bundle::{self, Material as KeyMaterial, Referrer, ReferrerError};
 use crate::cosign::form::Form;
 use crate::cosign::legacy::{self, LegacyError};
@@ -17,10 +17,11 @@ use crate::decision::place::{Holder, Place};
 use crate::digest::Content;
 use crate::evidence::{Need, Outcome};
 use crate::limits::{
-    MAX_ENVELOPE_BYTES, MAX_REFERRER_MANIFEST_BYTES, MAX_SIGNATURE_BUNDLE_BYTES, MAX_SIGNATURE_REFERRER_BYTES,
-    MAX_SIGNATURE_REFERRERS, MAX_SIGNATURES,
+    MAX_ENVELOPE_BYTES, MAX_NOTATION_MANIFEST_BYTES, MAX_NOTATION_SIGNATURES, MAX_REFERRER_MANIFEST_BYTES,
+    MAX_SIGNATURE_BUNDLE_BYTES, MAX_SIGNATURE_REFERRER_BYTES, MAX_SIGNATURE_REFERRERS, MAX_SIGNATURES,
 };
 use crate::manifest::{Blob, Manifest};
+use crate::notation::storage;
 use crate::reference::Repository;
 use crate::text::excerpt;
 
@@ -49,23 +50,27 @@ pub(super) fn collect<'e>(
         },
         Outcome::Absent => return Some(()),
         other => {
-            gathered.gap(FORMS, Kind::Either, Reason::unfetched(&need, other));
+            gathered.nothing(&Reason::unfetched(&need, other));
             return Some(());
         }
     };
     let entries = match sort(&index, wanted, gathered) {
         Ok(entries) => entries,
         Err(reason) => {
-            gathered.gap(FORMS, Kind::Either, reason);
+            gathered.nothing(&reason);
             return Some(());
         }
     };
     let manifests = fetch_manifests(target.place, entries, ask)?;
+    let (envelopes, manifests): (Vec<_>, Vec<_>) =
+        manifests.into_iter().partition(|(entry, _)| entry.kind == Entry::Notation);
     let (mut bundles, mut images) = (Vec::new(), Vec::new());
     for (entry, manifest) in manifests {
         let place = entry.place;
         match (entry.kind, manifest) {
             (_, Err(reason)) => gathered.candidates.push(broken(place, entry.hint, reason)),
+            // They have a list of their own.
+            (Entry::Notation, Ok(_)) => {}
             (Entry::Signatures, Ok(fetched)) => images.push((place, fetched)),
             (Entry::Bundle | Entry::Unnamed, Ok(fetched)) => {
                 match bundle::referrer(fetched.content.bytes(), fetched.media_type, target.digest) {
@@ -87,12 +92,13 @@ pub(super) fn collect<'e>(
     }
     let bundles = fetch_bundles(target, bundles, wanted, gathered, ask);
     let images = fetch_signatures(target, images, gathered, ask);
-    bundles.and(images)
+    let envelopes = envelopes::collect(target, envelopes, gathered, ask);
+    bundles.and(images).and(envelopes)
 }
 
 /// An entry of the list that may count.
-struct Listed {
-    place: Place,
+pub(super) struct Listed {
+    pub(super) place: Place,
     kind: Entry,
     hint: Option<String>,
     manifest: Result<Blob, String>,
@@ -104,6 +110,8 @@ enum Entry {
     Bundle,
     /// Said to be a signature image.
     Signatures,
+    /// Said to be one of Notation's.
+    Notation,
     /// Its type is not said: the manifest has to be looked at.
     Unnamed,
 }
@@ -112,7 +120,7 @@ enum Entry {
 fn sort(index: &ImageIndex, wanted: &Wanted, gathered: &mut Gathered<'_>) -> Result<Vec<Listed>, Reason> {
     let mut entries: Vec<Listed> = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
-    let (mut of_bundles, mut of_signatures) = (0usize, 0usize);
+    let (mut of_bundles, mut of_signatures, mut of_notation) = (0usize, 0usize, 0usize);
     for descriptor in index.manifests() {
         let text: &str = descriptor.digest().as_ref();
         if !seen.insert(text.to_owned()) {
@@ -124,6 +132,7 @@ fn sort(index: &ImageIndex, wanted: &Wanted, gathered: &mut Gathered<'_>) -> Res
             Some(legacy::SIGNATURE_ARTIFACT_TYPE) if wanted.takes(Form::Legacy) && wanted.signatures => {
                 Entry::Signatures
             }
+            Some(storage::ARTIFACT_TYPE) if wanted.notation => Entry::Notation,
             // Clients that keep the list themselves have written the config's type there, which is that of an empty blob.
             None | Some("application/vnd.oci.empty.v1+json") if wanted.takes(Form::Bundle) => Entry::Unnamed,
             Some(text) => match bundle::version(text) {
@@ -148,6 +157,7 @@ fn sort(index: &ImageIndex, wanted: &Wanted, gathered: &mut Gathered<'_>) -> Res
         };
         let (holder, number) = match kind {
             Entry::Signatures => (Holder::OciSignature, &mut of_signatures),
+            Entry::Notation => (Holder::Notation, &mut of_notation),
             Entry::Bundle | Entry::Unnamed => (Holder::Bundle, &mut of_bundles),
         };
         *number = number.saturating_add(1);
@@ -161,6 +171,11 @@ fn sort(index: &ImageIndex, wanted: &Wanted, gathered: &mut Gathered<'_>) -> Res
         let (limit, got) = (count(MAX_SIGNATURE_REFERRERS), count(of_signatures));
         gathered.gap(LEGACY, Kind::Signature, Reason::Budget { what: "OCI 1.1 signature images", limit, got });
         entries.retain(|entry| entry.kind != Entry::Signatures || entry.place.number <= MAX_SIGNATURE_REFERRERS);
+    }
+    if of_notation > MAX_NOTATION_SIGNATURES {
+        let (limit, got) = (count(MAX_NOTATION_SIGNATURES), count(of_notation));
+        gathered.notation.gaps.push(Reason::Budget { what: "Notation signatures", limit, got });
+        entries.retain(|entry| entry.kind != Entry::Notation);
     }
     if of_bundles > MAX_SIGNATURES {
         let (limit, got) = (count(MAX_SIGNATURES), count(of_bundles));
@@ -179,6 +194,7 @@ fn fetch_manifests<'e>(
         .map(|entry| {
             let most = match entry.kind {
                 Entry::Signatures => MAX_SIGNATURE_REFERRER_BYTES,
+                Entry::Notation => MAX_NOTATION_MANIFEST_BYTES.try_into().unwrap_or(u64::MAX),
                 Entry::Bundle | Entry::Unnamed => MAX_REFERRER_MANIFEST_BYTES,
             };
             let place = &entry.place;
@@ -286,7 +302,13 @@ impl Gathered<'_> {
     /// A list that cannot be read says nothing about what is there.
     fn no_list(&mut self, need: &Need, what: &str) {
         let reason = format!("a list of referrers that cannot be read: {what}");
-        self.gap(FORMS, Kind::Either, Reason::Unfetched { need: need.id(), reason });
+        self.nothing(&Reason::Unfetched { need: need.id(), reason });
+    }
+
+    /// What refers to the digest is not known, of no form.
+    fn nothing(&mut self, reason: &Reason) {
+        self.gap(FORMS, Kind::Either, reason.clone());
+        self.notation.gaps.push(reason.clone());
     }
 }
 
@@ -304,7 +326,7 @@ fn artifact(artifact_type: Option<&str>) -> String {
     let Some(artifact_type) = artifact_type else { return "artifact without a type".to_owned() };
     let name = match artifact_type {
         bundle if bundle.starts_with("application/vnd.dev.sigstore.bundle") => "Sigstore bundle",
-        "application/vnd.cncf.notary.signature" => "Notation signature",
+        storage::ARTIFACT_TYPE => "Notation signature",
         legacy::SIGNATURE_ARTIFACT_TYPE => "cosign signature as OCI 1.1 referrer",
         "application/vnd.in-toto+json" => "in-toto attestation",
         other => return format!("artifact of type {}", excerpt(other)),

@@ -13,6 +13,8 @@ use crate::reference::Repository;
 pub(in crate::decision) struct Wanted {
     /// The forms that count, in the order in which they are looked for.
     pub(super) forms: Vec<Form>,
+    /// Whether Notation's envelopes are wanted.
+    pub(super) notation: bool,
     /// Whether signatures are wanted.
     pub(super) signatures: bool,
     /// Predicate types of the attestations that are wanted.
@@ -28,13 +30,19 @@ impl Wanted {
         let mut add = |signer: &Signer, predicate: Option<&String>| {
             let place = signer.signature_repository().unwrap_or(image);
             let entry = wanted.entry(place.clone()).or_default();
+            let cosign = match &signer.system {
+                System::Notation(_) => {
+                    entry.notation = true;
+                    return;
+                }
+                System::Cosign(cosign) => cosign,
+            };
             match predicate {
                 None => entry.signatures = true,
                 Some(predicate) => {
                     entry.predicates.insert(predicate.clone());
                 }
             }
-            let System::Cosign(cosign) = &signer.system;
             for form in &cosign.forms {
                 if !entry.forms.contains(form) {
                     entry.forms.push(*form);
@@ -63,6 +71,7 @@ impl Wanted {
     pub(in crate::decision) fn everything() -> Self {
         Self {
             forms: vec![Form::Bundle, Form::Legacy],
+            notation: true,
             signatures: true,
             predicates: BTreeSet::new(),
             everything: true,
@@ -73,7 +82,7 @@ impl Wanted {
     /// lies there in another form is named.
     pub(in crate::decision) fn shelves(&self) -> Vec<Shelf> {
         match self.forms.as_slice() {
-            [Form::Legacy, ..] => vec![Shelf::Tags, Shelf::Referrers],
+            [Form::Legacy, ..] if !self.notation => vec![Shelf::Tags, Shelf::Referrers],
             _ => vec![Shelf::Referrers, Shelf::Tags],
         }
     }

@@ -1,7 +1,7 @@
 //! Whether a referrer refers to what it was listed for: a list of referrers is the registry's word, `subject` is in the
 //! referrer's own bytes (image-spec, manifest.md, "subject").
 
-use oci_spec::image::ImageManifest;
+use oci_spec::image::Descriptor;
 
 use crate::digest::Digest;
 use crate::text::excerpt;
@@ -23,12 +23,12 @@ pub enum SubjectError {
     },
 }
 
-/// Holds the subject of a manifest against a digest.
+/// Holds the `subject` of a manifest against a digest.
 ///
 /// # Errors
 /// [`SubjectError`].
-pub fn check_subject(manifest: &ImageManifest, want: &Digest) -> Result<(), SubjectError> {
-    let subject = manifest.subject().as_ref().ok_or(SubjectError::Missing)?;
+pub(crate) fn check_subject(subject: Option<&Descriptor>, want: &Digest) -> Result<(), SubjectError> {
+    let subject = subject.ok_or(SubjectError::Missing)?;
     let got: &str = subject.digest().as_ref();
     if *got == want.to_string() { Ok(()) } else { Err(SubjectError::Other { got: excerpt(got), want: want.clone() }) }
 }
