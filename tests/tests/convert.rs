@@ -125,7 +125,7 @@ fn what_cannot_be_said_is_refused_by_every_field_that_says_it() {
                 r#"transports.docker["g.example"]"#,
             ],
         ),
-        ("notation.json", &["trustPolicies[0]", "trustPolicies[1]"]),
+        ("notation.json", &["trustPolicies[0].trustStores[0]", "trustPolicies[1].signatureVerification.level"]),
         ("other.yaml", &["kind"]),
     ];
     for (name, paths) in cases {

@@ -8,7 +8,7 @@ use super::attributes::{
     AUTHENTIC_SIGNING_TIME, Attributes, EXPIRY, Headers, PLUGIN, PLUGIN_VERSION, SIGNING_AGENT, SIGNING_SCHEME,
     SIGNING_TIME, Scheme, TIMESTAMP,
 };
-use super::envelope::{EnvelopeError, Parts};
+use super::envelope::{EnvelopeError, Parts, Written};
 use super::payload;
 use crate::limits::{MAX_CBOR_DEPTH, MAX_HEADER_MEMBERS};
 use crate::text::excerpt;
@@ -121,19 +121,13 @@ pub(super) fn prepare(algorithm: Algorithm, attributes: Attributes) -> Result<Ve
 }
 
 /// A whole envelope.
-pub(super) fn assemble(
-    protected: &[u8],
-    payload: &[u8],
-    signature: &[u8],
-    chain: &[&[u8]],
-    timestamp: Option<&[u8]>,
-    agent: Option<&str>,
-) -> Result<Vec<u8>, EnvelopeError> {
+pub(super) fn assemble(parts: &Written<'_>) -> Result<Vec<u8>, EnvelopeError> {
     let bytes = |bytes: &[u8]| Value::Bytes(bytes.to_vec());
-    let mut unprotected = vec![(number(X5CHAIN), Value::Array(chain.iter().map(|der| bytes(der)).collect()))];
-    unprotected.extend(agent.map(|agent| (text(SIGNING_AGENT), text(agent))));
-    unprotected.extend(timestamp.map(|token| (text(TIMESTAMP), bytes(token))));
-    let members = vec![bytes(protected), Value::Map(unprotected), bytes(payload), bytes(signature)];
+    let chain = parts.chain.iter().map(|certificate| bytes(certificate.der())).collect();
+    let mut unprotected = vec![(number(X5CHAIN), Value::Array(chain))];
+    unprotected.extend(parts.agent.map(|agent| (text(SIGNING_AGENT), text(agent))));
+    unprotected.extend(parts.timestamp.map(|token| (text(TIMESTAMP), bytes(token))));
+    let members = vec![bytes(parts.protected), Value::Map(unprotected), bytes(parts.payload), bytes(parts.signature)];
     write(&Value::Tag(SIGN1, Box::new(Value::Array(members))))
 }
 

@@ -40,6 +40,33 @@ impl Format {
             Self::Cose => "application/cose",
         }
     }
+
+    /// The protected header of a new envelope. Nothing for a moment that cannot be written.
+    pub fn protected(self, algorithm: Algorithm, attributes: Attributes) -> Option<Vec<u8>> {
+        match self {
+            Self::Jws => jws::prepare(algorithm, attributes),
+            Self::Cose => cose::prepare(algorithm, attributes).ok(),
+        }
+    }
+
+    /// The bytes that are signed for a protected header and a payload.
+    pub fn to_be_signed(self, protected: &[u8], payload: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Jws => jws::to_be_signed(protected, payload),
+            Self::Cose => cose::to_be_signed(protected, payload).unwrap_or_default(),
+        }
+    }
+
+    /// A new envelope. It is not checked: [`Envelope::verify`] does.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::Cbor`] when it cannot be written.
+    pub fn write(self, parts: &Written<'_>) -> Result<Vec<u8>, EnvelopeError> {
+        match self {
+            Self::Jws => Ok(jws::assemble(parts)),
+            Self::Cose => cose::assemble(parts),
+        }
+    }
 }
 
 /// An envelope that was parsed and inspected: its payload is not to be had without [`Envelope::verify`].
@@ -119,6 +146,23 @@ pub(super) struct Parts {
     pub(super) chain: Vec<Vec<u8>>,
     pub(super) timestamp: Option<Vec<u8>>,
     pub(super) agent: Option<String>,
+}
+
+/// What a new envelope is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Written<'w> {
+    /// The protected header: JSON, or CBOR.
+    pub protected: &'w [u8],
+    /// The payload.
+    pub payload: &'w [u8],
+    /// The signature over both, as [`Format::to_be_signed`] joins them.
+    pub signature: &'w [u8],
+    /// The chain, the leaf first and the root last.
+    pub chain: &'w [Certificate],
+    /// A timestamp token over the signature.
+    pub timestamp: Option<&'w [u8]>,
+    /// What made it.
+    pub agent: Option<&'w str>,
 }
 
 /// Why an envelope is refused.

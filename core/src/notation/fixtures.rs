@@ -18,15 +18,15 @@ macro_rules! fixture {
         include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/notation/", $name)).as_slice()
     };
 }
-pub(super) use fixture;
+pub(crate) use fixture;
 
-pub(super) const JWS: &str = "application/jose+json";
-pub(super) const COSE: &str = "application/cose";
+pub(crate) const JWS: &str = "application/jose+json";
+pub(crate) const COSE: &str = "application/cose";
 /// 2026-12-01T00:00:00Z.
-pub(super) const NOW: UnixTime = UnixTime(1_796_083_200);
-pub(super) const PAYLOAD: &str = r#"{"targetArtifact":{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:c0669ef34cdc14332c0f1ab0c2c01acb91d96014b172f1a76f3a39e63d1f0bda","size":528,"annotations":{"team":"builders"}}}"#;
+pub(crate) const NOW: UnixTime = UnixTime(1_796_083_200);
+pub(crate) const PAYLOAD: &str = r#"{"targetArtifact":{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:c0669ef34cdc14332c0f1ab0c2c01acb91d96014b172f1a76f3a39e63d1f0bda","size":528,"annotations":{"team":"builders"}}}"#;
 
-pub(super) fn target() -> Target {
+pub(crate) fn target() -> Target {
     Target {
         media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
         digest: "sha256:c0669ef34cdc14332c0f1ab0c2c01acb91d96014b172f1a76f3a39e63d1f0bda".to_owned(),
@@ -34,23 +34,23 @@ pub(super) fn target() -> Target {
     }
 }
 
-pub(super) fn certificate(pem: &[u8]) -> Certificate {
+pub(crate) fn certificate(pem: &[u8]) -> Certificate {
     read_all(pem).expect("valid").remove(0)
 }
 
 /// The leaf, the intermediate and the root of the P-256 signer.
-pub(super) fn chain() -> Vec<Certificate> {
+pub(crate) fn chain() -> Vec<Certificate> {
     [fixture!("p256.pem"), fixture!("intermediate.pem"), fixture!("root.pem")].map(certificate).to_vec()
 }
 
 /// A signature by that signer as both formats carry it.
-pub(super) fn sign(message: &[u8]) -> Vec<u8> {
+pub(crate) fn sign(message: &[u8]) -> Vec<u8> {
     let key = SigningKey::from_pkcs8_pem(include_str!("../../testdata/notation/p256.key")).expect("a key");
     let signature: Signature = key.sign(message);
     signature.to_bytes().to_vec()
 }
 
-pub(super) fn protected() -> Value {
+pub(crate) fn protected() -> Value {
     json!({
         "alg": "ES256",
         "cty": "application/vnd.cncf.notary.payload.v1+json",
@@ -62,28 +62,28 @@ pub(super) fn protected() -> Value {
 }
 
 /// A JWS envelope around this protected header and payload.
-pub(super) fn jws(protected: &str, payload: &str, certificates: &[Certificate]) -> Value {
+pub(crate) fn jws(protected: &str, payload: &str, certificates: &[Certificate]) -> Value {
     let (protected, payload) = (URL_SAFE_NO_PAD.encode(protected), URL_SAFE_NO_PAD.encode(payload));
     let signature = sign(format!("{protected}.{payload}").as_bytes());
     let chain: Vec<String> = certificates.iter().map(|certificate| STANDARD.encode(certificate.der())).collect();
     json!({"protected": protected, "payload": payload, "signature": URL_SAFE_NO_PAD.encode(signature), "header": {"x5c": chain}})
 }
 
-pub(super) fn cbor(value: &Cbor) -> Vec<u8> {
+pub(crate) fn cbor(value: &Cbor) -> Vec<u8> {
     let mut bytes = Vec::new();
     ciborium::into_writer(value, &mut bytes).expect("written");
     bytes
 }
 
-pub(super) fn text(text: &str) -> Cbor {
+pub(crate) fn text(text: &str) -> Cbor {
     Cbor::Text(text.to_owned())
 }
 
-pub(super) fn time(seconds: i64) -> Cbor {
+pub(crate) fn time(seconds: i64) -> Cbor {
     Cbor::Tag(1, Box::new(Cbor::Integer(seconds.into())))
 }
 
-pub(super) fn protected_cose() -> Vec<(Cbor, Cbor)> {
+pub(crate) fn protected_cose() -> Vec<(Cbor, Cbor)> {
     let crit = [text("io.cncf.notary.signingScheme"), text("io.cncf.notary.expiry")];
     vec![
         (Cbor::Integer(1.into()), Cbor::Integer((-7).into())),
@@ -95,13 +95,13 @@ pub(super) fn protected_cose() -> Vec<(Cbor, Cbor)> {
     ]
 }
 
-pub(super) fn unprotected_cose() -> Vec<(Cbor, Cbor)> {
+pub(crate) fn unprotected_cose() -> Vec<(Cbor, Cbor)> {
     let chain = chain().iter().map(|certificate| Cbor::Bytes(certificate.der().to_vec())).collect();
     vec![(Cbor::Integer(33.into()), Cbor::Array(chain))]
 }
 
 /// A COSE_Sign1 message without its tag.
-pub(super) fn cose(protected: Vec<(Cbor, Cbor)>, unprotected: Vec<(Cbor, Cbor)>, payload: &str) -> Cbor {
+pub(crate) fn cose(protected: Vec<(Cbor, Cbor)>, unprotected: Vec<(Cbor, Cbor)>, payload: &str) -> Cbor {
     let protected = Cbor::Bytes(cbor(&Cbor::Map(protected)));
     let payload = Cbor::Bytes(payload.as_bytes().to_vec());
     let structure = vec![text("Signature1"), protected.clone(), Cbor::Bytes(Vec::new()), payload.clone()];

@@ -9,7 +9,7 @@ use super::attributes::{
     AUTHENTIC_SIGNING_TIME, Attributes, EXPIRY, Headers, PLUGIN, PLUGIN_VERSION, SIGNING_AGENT, SIGNING_SCHEME,
     SIGNING_TIME, Scheme, TIMESTAMP,
 };
-use super::envelope::{EnvelopeError, Parts};
+use super::envelope::{EnvelopeError, Parts, Written};
 use super::payload;
 use crate::json::{self, JsonError};
 use crate::limits::{MAX_HEADER_MEMBERS, MAX_NOTATION_ENVELOPE_BYTES};
@@ -84,8 +84,8 @@ fn read_protected(bytes: &[u8]) -> Result<(Algorithm, Headers), EnvelopeError> {
     Ok((algorithm, headers))
 }
 
-/// The protected header and the payload of a new envelope, encoded: joined by a dot, they are what is signed.
-pub(super) fn prepare(algorithm: Algorithm, attributes: Attributes, payload: &[u8]) -> Option<(String, String)> {
+/// The protected header of a new envelope. Nothing for a moment that RFC 3339 cannot write.
+pub(super) fn prepare(algorithm: Algorithm, attributes: Attributes) -> Option<Vec<u8>> {
     let mut critical = vec![SIGNING_SCHEME];
     let mut header = Map::new();
     let time = |moment: UnixTime| moment.rfc3339().map(Value::String);
@@ -105,23 +105,23 @@ pub(super) fn prepare(algorithm: Algorithm, attributes: Attributes, payload: &[u
     header.insert("cty".to_owned(), json!(payload::MEDIA_TYPE));
     header.insert("crit".to_owned(), json!(critical));
     header.insert(SIGNING_SCHEME.to_owned(), json!(attributes.scheme.name()));
-    let header = Value::Object(header).to_string();
-    Some((URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload)))
+    Some(Value::Object(header).to_string().into_bytes())
+}
+
+/// The JWS Signing Input (RFC 7515, section 5.1).
+pub(super) fn to_be_signed(protected: &[u8], payload: &[u8]) -> Vec<u8> {
+    format!("{}.{}", URL_SAFE_NO_PAD.encode(protected), URL_SAFE_NO_PAD.encode(payload)).into_bytes()
 }
 
 /// A whole envelope.
-pub(super) fn assemble(
-    (protected, payload): (&str, &str),
-    signature: &[u8],
-    chain: &[&[u8]],
-    timestamp: Option<&[u8]>,
-    agent: Option<&str>,
-) -> Vec<u8> {
+pub(super) fn assemble(parts: &Written<'_>) -> Vec<u8> {
     let mut header = Map::new();
-    header.insert("x5c".to_owned(), chain.iter().map(|der| STANDARD.encode(der)).collect());
-    header.extend(timestamp.map(|token| (TIMESTAMP.to_owned(), json!(STANDARD.encode(token)))));
-    header.extend(agent.map(|agent| (SIGNING_AGENT.to_owned(), json!(agent))));
-    let signature = URL_SAFE_NO_PAD.encode(signature);
+    header.insert("x5c".to_owned(), parts.chain.iter().map(|certificate| STANDARD.encode(certificate.der())).collect());
+    header.extend(parts.timestamp.map(|token| (TIMESTAMP.to_owned(), json!(STANDARD.encode(token)))));
+    header.extend(parts.agent.map(|agent| (SIGNING_AGENT.to_owned(), json!(agent))));
+    let encode = |octets: &[u8]| URL_SAFE_NO_PAD.encode(octets);
+    let (payload, protected) = (encode(parts.payload), encode(parts.protected));
+    let signature = encode(parts.signature);
     json!({"payload": payload, "protected": protected, "header": header, "signature": signature})
         .to_string()
         .into_bytes()

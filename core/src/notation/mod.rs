@@ -8,10 +8,11 @@ pub mod certificates;
 mod cose;
 mod envelope;
 mod envelope_tests;
-mod fixtures;
+pub(crate) mod fixtures;
 mod jws;
 pub mod level;
 pub mod payload;
+pub mod referrer;
 pub mod revocation;
 pub mod storage;
 pub mod timestamp;
@@ -22,7 +23,7 @@ mod verify;
 mod verify_tests;
 
 pub use attributes::{Attributes, AttributesError, Scheme};
-pub use envelope::{Claims, Envelope, EnvelopeError, Format, Signed};
+pub use envelope::{Claims, Envelope, EnvelopeError, Format, Signed, Written};
 pub use trust_store::{Identities, IdentitiesError, StoreError, StoreKind, Trust, TrustStores, VerifyTimestamp};
 pub use verify::{
     Check, Checked, Conclusion, Failure, Outcome, Report, Signer, Wanted, verify, verify_envelope, verify_signed,

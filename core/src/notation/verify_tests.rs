@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::fixtures::{COSE, JWS, NOW, PAYLOAD, certificate, chain, fixture, jws, protected, target};
+use super::fixtures::{COSE, JWS, NOW, PAYLOAD, certificate, fixture, jws, protected, target};
 use super::level::{Action, Kind, Level, Name};
 use super::payload::{PayloadError, Target};
 use super::revocation::{Answer, Crl, Evidence};

@@ -4,6 +4,8 @@
 
 mod bundle;
 mod legacy;
+pub mod notation;
+mod notation_tests;
 mod tests;
 
 use std::borrow::Cow;

@@ -121,6 +121,12 @@ impl Certificate {
         &self.der
     }
 
+    /// The exact octets as PEM (RFC 7468, section 5).
+    pub fn to_pem(&self) -> String {
+        let ending = pem_rfc7468::LineEnding::LF;
+        pem_rfc7468::encode_string("CERTIFICATE", ending, &self.der).unwrap_or_default()
+    }
+
     /// SHA-256 of the exact octets.
     pub fn thumbprint(&self) -> Thumbprint {
         Thumbprint(Sha256::digest(&self.der).into())

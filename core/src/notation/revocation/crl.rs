@@ -259,8 +259,8 @@ impl Crl {
         let is_ca = extensions.basic_constraints.is_some_and(|constraints| constraints.is_ca);
         let named = scope.addresses.is_empty()
             || scope.addresses.iter().any(|address| extensions.crl_addresses.contains(address));
-        let fits = named && !scope.other && !(scope.only_leaves && is_ca) && !(scope.only_cas && !is_ca);
-        if fits { Ok(()) } else { Err(CrlError::Scope) }
+        let is_for_it = if is_ca { !scope.only_leaves } else { !scope.only_cas };
+        if named && is_for_it && !scope.other { Ok(()) } else { Err(CrlError::Scope) }
     }
 
     /// Section 5.2.4.

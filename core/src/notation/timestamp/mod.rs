@@ -3,10 +3,12 @@
 
 mod error;
 mod path;
+mod request;
 mod tests;
 mod token;
 
 pub use self::error::TimestampError;
+pub use self::request::{RequestError, request, token};
 use self::token::{Moment, Token};
 use super::certificates;
 use crate::limits::MAX_TOKEN_BYTES;

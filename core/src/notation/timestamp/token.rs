@@ -47,6 +47,8 @@ pub(super) struct Info<'t> {
     hashed: &'t [u8],
     stated: (UnixTime, i64),
     accuracy: Option<i64>,
+    /// What the question had, as the value of an INTEGER.
+    pub(super) nonce: Option<&'t [u8]>,
 }
 
 /// A moment, and the interval around it in microseconds since the epoch.
@@ -203,6 +205,7 @@ impl<'t> Token<'t> {
             hashed: hashed.decode_as::<&OctetStringRef>()?.as_bytes(),
             stated: read_moment(stated.value())?,
             accuracy: accuracy.map(read_accuracy).transpose()?,
+            nonce: optional.iter().find(|part| part.tag() == Tag::Integer).map(|part| part.value()),
         })
     }
 }

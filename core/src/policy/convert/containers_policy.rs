@@ -234,7 +234,7 @@ fn stem(name: &str) -> String {
 }
 
 /// Lower-case letters, digits, dots and inner hyphens; at most 100 of them.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let plain: String = text
         .chars()
         .take(100)

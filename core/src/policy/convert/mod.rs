@@ -113,10 +113,7 @@ fn read(name: &str, bytes: &[u8], files: &[File<'_>], log: &mut Log) -> Vec<Draf
     let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or_default();
     if bytes.get(start) == Some(&b'{') {
         return match json::parse(bytes, MAX_POLICY_BYTES) {
-            Ok(value) if value.get("trustPolicies").is_some() => {
-                notation::refuse(&value, log);
-                Vec::new()
-            }
+            Ok(value) if value.get("trustPolicies").is_some() => notation::read(&value, files, log),
             Ok(value) if value.get("default").is_some() => containers_policy::read(name, &value, files, log),
             Ok(value) => cluster_image_policies([&value], log),
             Err(problem) => {

@@ -1,27 +1,204 @@
-//! Notation's trust policy (trust store and trust policy specification 1.0): recognised, and refused statement by statement.
+//! Notation's trust policy for artifacts in registries (trust-store-trust-policy.md, version 1.0), said as policies of ours.
 
 use serde_json::Value;
 
-use super::fields::{Log, Object};
+use super::File;
+use super::containers_policy;
+use super::fields::Log;
+use super::write::{Draft, Images, NotationSigner, Require, Signer, Signers, free};
+use crate::notation::trust_policy::{Document, DocumentKind, Requirement, Scopes, Statement};
+use crate::notation::{StoreKind, TrustStores};
+use crate::reference::Repository;
 use crate::text::excerpt;
+use crate::x509::{Certificate, read_all};
 
-/// Refuses each statement by its path, whatever its level.
-pub(super) fn refuse(document: &Value, log: &mut Log) {
-    let Some(mut object) = Object::read(document, "", log) else { return };
-    if object.text("version", log) != Some("1.0") {
-        log.refuse("version", "expected \"1.0\"");
+const SKIP: &str = "skip admits unsigned images, which ours never do; leave the statement out";
+const REST: &str = "\"*\" cannot stand beside other scopes: it leaves them out there, and everyImage has no `except`; name the \
+     repositories as scopes";
+
+/// Reads the whole document: one policy for each statement. The certificates of a trust store are files whose path ends with
+/// `x509/KIND/STORE/FILE`, as they lie in Notation's folder.
+pub(super) fn read(value: &Value, files: &[File<'_>], log: &mut Log) -> Vec<Draft> {
+    if let Some(path) = blob_statement(value) {
+        log.refuse(path, "it is about blobs: only the trust policy for artifacts in registries can be said");
+        return Vec::new();
     }
-    let statements = object.list("trustPolicies", log);
-    if statements.is_empty() {
-        log.refuse("trustPolicies", "there is no statement in it");
+    let document = match Document::read(value, DocumentKind::Oci) {
+        Ok(document) => document,
+        Err(errors) => {
+            errors.into_iter().for_each(|error| log.refuse(error.path, error.rule.to_string()));
+            return Vec::new();
+        }
+    };
+    let only = document.statements.len() == 1;
+    let mut drafts: Vec<Draft> = Vec::new();
+    for (index, statement) in document.statements.iter().enumerate() {
+        let path = format!("trustPolicies[{index}]");
+        if statement.scopes == Scopes::Rest && !only {
+            log.refuse(format!("{path}.registryScopes"), REST);
+        }
+        let Some(requirement) = &statement.requirement else {
+            log.refuse(format!("{path}.signatureVerification.level"), SKIP);
+            continue;
+        };
+        let stores = read_stores(requirement, &path, files, log);
+        let name = free(&plain(&statement.name), |name| drafts.iter().any(|draft| draft.name == name));
+        drafts.push(draft(name, statement, requirement, &stores));
     }
-    for (path, statement) in statements {
-        let Some(mut statement) = Object::read(statement, path.clone(), log) else { continue };
-        let name = statement.text("name", log).map(excerpt).unwrap_or_default();
-        log.refuse(path, format!("statement {name:?}: Notation signatures are not read yet"));
-        let fields = ["registryScopes", "signatureVerification", "trustStores", "trustedIdentities", "globalPolicy"];
-        statement.ignore(&fields);
-        statement.finish(log);
+    log.note("Whatever no statement is about is rejected, there as here.");
+    drafts
+}
+
+/// Where a statement is about blobs.
+fn blob_statement(value: &Value) -> Option<String> {
+    let statements = value.get("trustPolicies")?.as_array()?;
+    let index = statements.iter().position(|statement| statement.get("globalPolicy").is_some())?;
+    Some(format!("trustPolicies[{index}].globalPolicy"))
+}
+
+fn read_stores(requirement: &Requirement, path: &str, files: &[File<'_>], log: &mut Log) -> TrustStores {
+    let mut stores = TrustStores::default();
+    for (index, (kind, name)) in requirement.stores.iter().enumerate() {
+        let path = format!("{path}.trustStores[{index}]");
+        let folder = ["x509", kind.name(), name.as_str()];
+        let mut is_there = false;
+        for (file, bytes) in files.iter().filter(|(file, _)| is_in(file, folder)) {
+            is_there = true;
+            let read = read_all(bytes).map_err(|error| error.to_string());
+            let added = read.and_then(|all| stores.add(*kind, all).map_err(|error| error.to_string()));
+            if let Err(problem) = added {
+                log.refuse(path.clone(), format!("{}: {problem}", excerpt(file)));
+            }
+        }
+        if !is_there {
+            log.missing(path, &format!("truststore/{}", folder.join("/")));
+        }
     }
-    object.finish(log);
+    stores
+}
+
+/// Whether a file lies in this folder, and not below it.
+fn is_in(file: &str, folder: [&str; 3]) -> bool {
+    let parts: Vec<&str> = file.split(['/', '\\']).collect();
+    matches!(parts.as_slice(), [.., one, two, three, _] if [*one, *two, *three] == folder)
+}
+
+fn draft(name: String, statement: &Statement, requirement: &Requirement, stores: &TrustStores) -> Draft {
+    let images = match &statement.scopes {
+        Scopes::Rest | Scopes::Named => Images::Every,
+        Scopes::Repositories(scopes) => {
+            Images::Patterns { images: scopes.iter().map(Repository::to_string).collect(), except: Vec::new() }
+        }
+    };
+    let pems = |kind| stores.get(kind).iter().map(Certificate::to_pem).collect();
+    let signer = Signer::Notation(Box::new(NotationSigner {
+        ca: pems(StoreKind::Ca),
+        signing_authority: pems(StoreKind::SigningAuthority),
+        tsa: pems(StoreKind::Tsa),
+        identities: requirement.identity_texts.clone(),
+        level: requirement.name,
+        overrides: requirement.overrides.clone(),
+        verify_timestamp: requirement.verify_timestamp,
+    }));
+    let mut signers = Signers::default();
+    let require = Require::Signer(signers.name("notation", signer));
+    let notes =
+        vec![format!("Converted from the statement {:?} of a trust policy of Notation.", excerpt(&statement.name))];
+    Draft { name, mode: None, images, signers, attestations: Vec::new(), leaves: false, require, notes }
+}
+
+/// The statement's name as `metadata.name` has it.
+fn plain(text: &str) -> String {
+    let plain = containers_policy::plain(text);
+    if plain.is_empty() { "policy".to_owned() } else { plain }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::File;
+    use super::super::fields::Log;
+    use super::read;
+    use crate::notation::level::{Action, Kind};
+    use crate::notation::{StoreKind, VerifyTimestamp};
+    use crate::policy::NotationSigner;
+    use crate::yaml::Document;
+
+    const ROOT: &[u8] = include_bytes!("../../../testdata/notation/root.pem");
+    const TSA: &[u8] = include_bytes!("../../../testdata/notation/tsa-root.pem");
+
+    fn policy() -> Value {
+        json!({"version": "1.0", "trustPolicies": [{
+            "name": "Wabbit Networks",
+            "registryScopes": ["registry.example/software/net-monitor"],
+            "signatureVerification": {
+                "level": "permissive", "override": {"expiry": "enforce"}, "verifyTimestamp": "afterCertExpiry"
+            },
+            "trustStores": ["ca:acme", "tsa:clock"],
+            "trustedIdentities": ["x509.subject: C=US, ST=WA, O=Bulla Test"]
+        }]})
+    }
+
+    fn files() -> Vec<File<'static>> {
+        let folder = "/home/a/.config/notation/truststore/x509";
+        vec![
+            (format!("{folder}/ca/acme/root.crt"), ROOT),
+            (format!("{folder}/tsa/clock/root.pem"), TSA),
+            (format!("{folder}/ca/acme/below/other.crt"), b"not read"),
+            (format!("{folder}/ca/other/other.crt"), b"not read"),
+        ]
+    }
+
+    fn refused(policy: &Value, files: &[File<'_>]) -> Vec<String> {
+        let mut log = Log::default();
+        read(policy, files, &mut log);
+        log.into_parts().0.into_iter().map(|refused| refused.path).collect()
+    }
+
+    #[test]
+    fn a_statement_becomes_a_policy_that_trusts_the_same() {
+        let mut log = Log::default();
+        let drafts = read(&policy(), &files(), &mut log);
+        assert_eq!(log.into_parts().0, []);
+        let written = drafts[0].write();
+        assert_eq!(written.name, "wabbit-networks");
+        let document = Document::read_all(&written.text).expect("YAML").remove(0);
+        let spec = &document.value()["spec"];
+        assert_eq!(spec["match"]["images"], json!(["registry.example/software/net-monitor"]));
+        assert_eq!(spec["require"], json!("notation"));
+        let signer: NotationSigner =
+            serde_json::from_value(spec["signers"]["notation"]["notation"].clone()).expect("a signer");
+        let trust = signer.read("spec.signers.notation.notation", &document).expect("valid");
+        assert_eq!(trust.stores.get(StoreKind::Ca).len(), 1);
+        assert_eq!(trust.stores.get(StoreKind::Tsa).len(), 1);
+        assert_eq!(trust.level.action(Kind::Expiry), Action::Enforce);
+        assert_eq!(trust.level.action(Kind::Revocation), Action::Log);
+        assert_eq!(trust.verify_timestamp, VerifyTimestamp::AfterCertExpiry);
+    }
+
+    #[test]
+    fn what_cannot_be_said_is_refused_at_its_field() {
+        let first = "trustPolicies[0]";
+        assert_eq!(refused(&policy(), &[]), [format!("{first}.trustStores[0]"), format!("{first}.trustStores[1]")]);
+        let mut skip = policy();
+        skip["trustPolicies"][0] =
+            json!({"name": "a", "registryScopes": ["a.example/b"], "signatureVerification": {"level": "skip"}});
+        assert_eq!(refused(&skip, &files()), [format!("{first}.signatureVerification.level")]);
+        let mut both = policy();
+        let mut rest = both["trustPolicies"][0].clone();
+        (rest["name"], rest["registryScopes"]) = (json!("rest"), json!(["*"]));
+        both["trustPolicies"].as_array_mut().expect("a list").push(rest);
+        assert_eq!(refused(&both, &files()), ["trustPolicies[1].registryScopes"]);
+        let mut blob = policy();
+        blob["trustPolicies"][0]["globalPolicy"] = json!(true);
+        assert_eq!(refused(&blob, &files()), [format!("{first}.globalPolicy")]);
+        let mut wrong = policy();
+        wrong["trustPolicies"][0]["name"] = json!("");
+        wrong["version"] = json!("2.0");
+        assert_eq!(refused(&wrong, &files()), ["version".to_owned(), format!("{first}.name")]);
+        let mut files = files();
+        files[0].1 = b"no certificate";
+        assert_eq!(refused(&policy(), &files), [format!("{first}.trustStores[0]")]);
+    }
 }

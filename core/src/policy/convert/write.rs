@@ -1,7 +1,11 @@
 //! A converted policy before it is text, and the text: the same for the same source, always.
 
+use std::collections::BTreeMap;
+
 use super::Converted;
 use crate::key::PublicKey;
+use crate::notation::VerifyTimestamp;
+use crate::notation::level::{Action, Kind, Name};
 
 /// A policy that is being made.
 #[derive(Debug)]
@@ -29,12 +33,25 @@ pub(super) enum Images {
 #[derive(Debug, Default)]
 pub(super) struct Signers(Vec<(String, Signer)>);
 
-/// A signer. Only cosign's legacy form is read by those whose policies these are.
+/// A signer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Signer {
-    pem: String,
-    identity: &'static str,
-    repository: Option<String>,
+pub(super) enum Signer {
+    /// A key. Only cosign's legacy form is read by those whose policies these are.
+    Cosign { pem: String, identity: &'static str, repository: Option<String> },
+    /// Certificates, and whose signatures count under them.
+    Notation(Box<NotationSigner>),
+}
+
+/// A signer of Notation: certificates as PEM, and what is written as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NotationSigner {
+    pub(super) ca: Vec<String>,
+    pub(super) signing_authority: Vec<String>,
+    pub(super) tsa: Vec<String>,
+    pub(super) identities: Vec<String>,
+    pub(super) level: Name,
+    pub(super) overrides: BTreeMap<Kind, Action>,
+    pub(super) verify_timestamp: VerifyTimestamp,
 }
 
 #[derive(Debug)]
@@ -55,7 +72,7 @@ pub(super) enum Require {
 
 impl Signer {
     pub(super) fn new(key: &PublicKey, identity: &'static str, repository: Option<String>) -> Self {
-        Self { pem: key.to_pem(), identity, repository }
+        Self::Cosign { pem: key.to_pem(), identity, repository }
     }
 }
 
@@ -150,13 +167,18 @@ impl Draft {
         line(2, "signers:");
         for (name, signer) in &self.signers.0 {
             line(4, &format!("{}:", quoted(name)));
-            line(6, "cosign:");
-            line(8, "publicKey: |");
-            signer.pem.lines().for_each(|pem| line(10, pem));
-            line(8, &format!("identity: {}", signer.identity));
-            line(8, "forms: [legacy]");
-            if let Some(repository) = &signer.repository {
-                line(8, &format!("signatureRepository: {}", quoted(repository)));
+            match signer {
+                Signer::Cosign { pem, identity, repository } => {
+                    line(6, "cosign:");
+                    line(8, "publicKey: |");
+                    pem.lines().for_each(|pem| line(10, pem));
+                    line(8, &format!("identity: {identity}"));
+                    line(8, "forms: [legacy]");
+                    if let Some(repository) = repository {
+                        line(8, &format!("signatureRepository: {}", quoted(repository)));
+                    }
+                }
+                Signer::Notation(signer) => signer.write(&mut line),
             }
         }
         if !self.attestations.is_empty() {
@@ -172,6 +194,40 @@ impl Draft {
         }
         line(2, &format!("require: {}", self.require.text()));
         Converted { name: self.name.clone(), text, notes: self.notes.clone() }
+    }
+}
+
+impl NotationSigner {
+    fn write(&self, line: &mut impl FnMut(usize, &str)) {
+        line(6, "notation:");
+        line(8, "trustStores:");
+        for (name, pems) in [("ca", &self.ca), ("signingAuthority", &self.signing_authority), ("tsa", &self.tsa)] {
+            if !pems.is_empty() {
+                line(10, &format!("{name}:"));
+            }
+            for pem in pems {
+                line(12, "- |");
+                pem.lines().for_each(|pem| line(14, pem));
+            }
+        }
+        line(8, "trustedIdentities:");
+        self.identities.iter().for_each(|identity| line(10, &format!("- {}", quoted(identity))));
+        line(8, &format!("level: {}", word(&self.level)));
+        if !self.overrides.is_empty() {
+            line(8, "override:");
+            for (kind, action) in &self.overrides {
+                line(10, &format!("{}: {}", word(kind), word(action)));
+            }
+        }
+        line(8, &format!("verifyTimestamp: {}", word(&self.verify_timestamp)));
+    }
+}
+
+/// The word of a document for one of a few values.
+fn word(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
     }
 }
 
