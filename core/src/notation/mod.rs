@@ -12,6 +12,7 @@ pub(crate) mod fixtures;
 mod jws;
 pub mod level;
 pub mod payload;
+mod properties;
 pub mod referrer;
 pub mod revocation;
 pub mod storage;

@@ -30,14 +30,18 @@ fn leaf() -> Certificate {
 fn names_are_rendered_as_go_renders_them() {
     let names: Vec<Name> = serde_json::from_str(include_str!("../../testdata/notation/names.json")).expect("valid");
     assert!(names.len() >= 10);
-    for Name { name, go } in names {
-        let rendered = render(&STANDARD.decode(&name).expect("base64"));
+    for Name { name, go } in &names {
+        let rendered = render(&STANDARD.decode(name).expect("base64"));
         match rendered {
-            Ok(rendered) => assert_eq!(rendered, go),
+            Ok(rendered) => assert_eq!(rendered, *go),
             Err(error) => assert!(go.starts_with("error"), "{go}: {error}"),
         }
     }
     assert!(matches!(render(b"\x30\x01"), Err(NameError::Encoding(_))));
+    // Two values of one attribute, and one that has no name: such a subject is none of anybody's identities.
+    let of = |index: usize| Subject::of(&STANDARD.decode(&names[index].name).expect("base64"));
+    assert!(matches!(of(1), Err(NameError::MultiValued(_))));
+    assert!(matches!(of(2), Err(NameError::Hexadecimal(_))));
 }
 
 #[test]
