@@ -214,7 +214,8 @@ pub const MAX_TOKEN_BYTES: usize = 32 * 1024;
 /// Certificates and attributes in one timestamp token. 16: tokens have up to four.
 pub const MAX_TOKEN_PARTS: usize = 16;
 
-/// Work for the signatures of one timestamp token, in units of one P-256 verification. 64: a chain of four with P-384 takes 40.
+/// Work for the signatures of one timestamp token, in units of one P-256 verification. 64: a chain of four
+/// with P-384 takes 50.
 pub const MAX_TOKEN_UNITS: u32 = 64;
 
 /// Octets of one CRL. 4 MiB: 100,000 entries, and it fits the evidence of one decision.

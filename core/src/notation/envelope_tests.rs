@@ -1,5 +1,5 @@
-#![cfg(test)]
 //! Envelopes that notation-core-go made, and those that break one rule each.
+#![cfg(test)]
 
 use ciborium::Value as Cbor;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-#![cfg(test)]
 //! Real material for tests, made as testdata/notation/README.md says, and a key to sign what no signer would.
+#![cfg(test)]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

@@ -14,18 +14,17 @@ pub mod level;
 pub mod payload;
 mod properties;
 pub mod referrer;
+mod report;
 pub mod revocation;
-pub mod storage;
 pub mod timestamp;
+
 pub mod trust_policy;
-mod trust_policy_tests;
 mod trust_store;
 mod verify;
 mod verify_tests;
 
 pub use attributes::{Attributes, AttributesError, Scheme};
 pub use envelope::{Claims, Envelope, EnvelopeError, Format, Signed, Written};
+pub use report::{Check, Checked, Conclusion, Failure, Outcome, Report, Signer, Wanted};
 pub use trust_store::{Identities, IdentitiesError, StoreError, StoreKind, Trust, TrustStores, VerifyTimestamp};
-pub use verify::{
-    Check, Checked, Conclusion, Failure, Outcome, Report, Signer, Wanted, verify, verify_envelope, verify_signed,
-};
+pub use verify::{verify, verify_envelope, verify_signed};

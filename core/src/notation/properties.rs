@@ -1,5 +1,5 @@
-#![cfg(test)]
 //! No octets make a reader panic, and nothing that was changed is taken for what was signed.
+#![cfg(test)]
 
 use proptest::prelude::*;
 

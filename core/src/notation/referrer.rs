@@ -3,21 +3,23 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::envelope::Format;
 use crate::cosign::bundle::EMPTY_CONFIG;
-use crate::cosign::subject::{SubjectError, check_subject};
 use crate::digest::{Digest, DigestError};
-use crate::json::JsonError;
-use crate::limits::MAX_NOTATION_ENVELOPE_BYTES;
+use crate::json::{self, JsonError};
+use crate::limits::{MAX_MANIFEST_BYTES, MAX_NOTATION_ENVELOPE_BYTES};
 use crate::manifest::{Blob, Manifest, ManifestError, OCI_MANIFEST};
+use crate::subject::{SubjectError, check_subject};
 use crate::text::excerpt;
 use crate::time::UnixTime;
 use crate::x509::Certificate;
 
 /// `artifactType` of a signature, or the media type of its config: notation-go writes the latter, and lists show either.
 pub const ARTIFACT_TYPE: &str = "application/vnd.cncf.notary.signature";
+/// The media type of a manifest that is older than `artifactType` in image manifests.
+const ARTIFACT_MANIFEST: &str = "application/vnd.oci.artifact.manifest.v1+json";
 /// Annotation with the certificates' thumbprints: a hint, which nobody signs.
 pub const THUMBPRINT_ANNOTATION: &str = "io.cncf.notary.x509chain.thumbprint#S256";
 /// Annotation with the signing time.
@@ -73,21 +75,66 @@ pub enum ReferrerError {
     Json(#[from] JsonError),
 }
 
+/// The manifest of an artifact, as release candidates of the OCI image specification 1.1 had it; some registries keep it still.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ArtifactManifest {
+    #[serde(default)]
+    artifact_type: String,
+    #[serde(default)]
+    blobs: Vec<oci_spec::image::Descriptor>,
+    #[serde(default)]
+    subject: Option<oci_spec::image::Descriptor>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+/// The document, if it is of that kind, by its own media type and by none that contradicts it.
+fn artifact(manifest: &[u8], content_type: Option<&str>) -> Result<Option<ArtifactManifest>, ReferrerError> {
+    let limit = usize::try_from(MAX_MANIFEST_BYTES).unwrap_or(usize::MAX);
+    let document = json::parse(manifest, limit)?;
+    if document.get("mediaType").and_then(serde_json::Value::as_str) != Some(ARTIFACT_MANIFEST) {
+        return Ok(None);
+    }
+    let outside = content_type.and_then(|value| value.split(';').next()).map(str::trim);
+    if let Some(outside) = outside.filter(|outside| ![ARTIFACT_MANIFEST, "", "application/json"].contains(outside)) {
+        let (inside, outside) = (ARTIFACT_MANIFEST.to_owned(), excerpt(outside));
+        return Err(ManifestError::ContentType { inside, outside }.into());
+    }
+    json::check_objects(&document, &["", "/subject"])?;
+    Ok(Some(json::shape(document)?))
+}
+
 /// Parses a manifest and holds it against the artifact that it is said to refer to.
 ///
 /// # Errors
 /// [`ReferrerError`], one variant for each rule.
 pub fn referrer(manifest: &[u8], content_type: Option<&str>, subject: &Digest) -> Result<Referrer, ReferrerError> {
-    let Manifest::Image(image) = Manifest::parse(manifest, content_type)? else {
-        return Err(ReferrerError::Index);
-    };
-    let kind = image.artifact_type().as_ref().unwrap_or_else(|| image.config().media_type()).to_string();
-    if kind != ARTIFACT_TYPE {
-        return Err(ReferrerError::ArtifactType(excerpt(&kind)));
+    let ArtifactManifest { artifact_type, blobs, subject: refers_to, annotations } =
+        match artifact(manifest, content_type)? {
+            Some(artifact) => artifact,
+            None => {
+                let Manifest::Image(image) = Manifest::parse(manifest, content_type)? else {
+                    return Err(ReferrerError::Index);
+                };
+                ArtifactManifest {
+                    artifact_type: image
+                        .artifact_type()
+                        .as_ref()
+                        .unwrap_or_else(|| image.config().media_type())
+                        .to_string(),
+                    blobs: image.layers().clone(),
+                    subject: image.subject().clone(),
+                    annotations: image.annotations().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
+                }
+            }
+        };
+    if artifact_type != ARTIFACT_TYPE {
+        return Err(ReferrerError::ArtifactType(excerpt(&artifact_type)));
     }
-    check_subject(&image, subject)?;
-    let [layer] = image.layers().as_slice() else {
-        return Err(ReferrerError::Layers { got: image.layers().len() });
+    check_subject(refers_to.as_ref(), subject)?;
+    let [layer] = blobs.as_slice() else {
+        return Err(ReferrerError::Layers { got: blobs.len() });
     };
     let envelope = Blob::of(layer)?;
     let format = Format::from_media_type(&envelope.media_type)
@@ -95,7 +142,7 @@ pub fn referrer(manifest: &[u8], content_type: Option<&str>, subject: &Digest) -
     if usize::try_from(envelope.size).map_or(true, |size| size > MAX_NOTATION_ENVELOPE_BYTES) {
         return Err(ReferrerError::Size { got: envelope.size });
     }
-    let annotation = image.annotations().as_ref().and_then(|all| all.get(THUMBPRINT_ANNOTATION));
+    let annotation = annotations.get(THUMBPRINT_ANNOTATION);
     let thumbprints = annotation.and_then(|text| serde_json::from_str::<Vec<String>>(text).ok()).unwrap_or_default();
     let thumbprints = thumbprints.into_iter().map(|thumbprint| thumbprint.to_ascii_lowercase()).collect();
     Ok(Referrer { envelope, format, thumbprints })
@@ -193,7 +240,15 @@ mod tests {
         newer["config"]["mediaType"] = json!("application/vnd.oci.empty.v1+json");
         let annotation = &mut newer["annotations"]["io.cncf.notary.x509chain.thumbprint#S256"];
         *annotation = json!(annotation.as_str().expect("text").to_uppercase());
-        assert_eq!(super::tests::read(&newer), Ok(read));
+        assert_eq!(super::tests::read(&newer), Ok(read.clone()));
+        // The oldest form, a manifest of an artifact.
+        let oldest = json!({"mediaType": "application/vnd.oci.artifact.manifest.v1+json",
+            "artifactType": newer["artifactType"], "blobs": newer["layers"], "subject": newer["subject"],
+            "annotations": newer["annotations"]});
+        assert_eq!(super::tests::read(&oldest), Ok(read));
+        let served =
+            referrer(oldest.to_string().as_bytes(), Some("application/vnd.oci.image.manifest.v1+json"), &subject());
+        assert!(matches!(served, Err(ReferrerError::Manifest(_))), "{served:?}");
     }
 
     #[test]

@@ -1,15 +1,16 @@
-#![cfg(test)]
 //! The procedure, step by step, over real envelopes, lists and answers.
+#![cfg(test)]
 
 use std::collections::BTreeMap;
 
 use super::fixtures::{COSE, JWS, NOW, PAYLOAD, certificate, fixture, jws, protected, target};
 use super::level::{Action, Kind, Level, Name};
 use super::payload::{PayloadError, Target};
+use super::report::{Check, Conclusion, Failure, Outcome, Report};
 use super::revocation::{Answer, Crl, Evidence};
 use super::timestamp::TimestampError;
 use super::trust_store::{Identities, IdentitiesError, StoreError, StoreKind, Trust, TrustStores, VerifyTimestamp};
-use super::verify::{Check, Conclusion, Failure, Outcome, Report, verify};
+use super::verify::verify;
 use crate::time::UnixTime;
 use crate::x509::name::NameError;
 

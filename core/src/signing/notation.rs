@@ -168,7 +168,7 @@ pub fn prepare(request: &Request<'_>) -> Result<Prepared, NotationError> {
         return Err(NotationError::Reserved(excerpt(name)));
     }
     let times = NotationError::Times { signing_time, expiry };
-    if expiry.is_some_and(|expiry| expiry <= signing_time) {
+    if expiry.is_some_and(|expiry| expiry <= signing_time || expiry.rfc3339().is_none()) {
         return Err(times);
     }
     let payload = Payload { target, metadata: request.metadata.clone() }.write()?;

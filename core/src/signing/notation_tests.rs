@@ -1,5 +1,5 @@
-#![cfg(test)]
 //! What is prepared, signed and assembled is verified; what would not be is refused before.
+#![cfg(test)]
 
 use std::collections::BTreeMap;
 
@@ -86,6 +86,7 @@ fn nobody_is_asked_to_sign_what_nobody_accepts() {
     assert!(matches!(error(&|it| it.chain = &[]), NotationError::Certificates(_)));
     assert!(matches!(error(&|it| it.signing_time = UnixTime(0)), NotationError::NotValid { .. }));
     assert!(matches!(error(&|it| it.expiry = Some(it.signing_time)), NotationError::Times { .. }));
+    assert!(matches!(error(&|it| it.expiry = Some(UnixTime(i64::MAX))), NotationError::Times { .. }));
     let reserved = BTreeMap::from([("io.cncf.notary.x".to_owned(), String::new())]);
     let got = with(Format::Jws, |request| prepare(&Request { metadata: &reserved, ..*request }));
     assert_eq!(got, Err(NotationError::Reserved("io.cncf.notary.x".to_owned())));

@@ -1,5 +1,5 @@
-#![cfg(test)]
 //! Names as Go renders them, identities as notation-go judges them, and certificates that are none.
+#![cfg(test)]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -12,8 +12,9 @@ use crate::digest::Digest;
 use crate::evidence::{Need, Outcome};
 use crate::limits::MAX_NOTATION_ENVELOPE_BYTES;
 use crate::manifest::{Blob, Manifest};
+use crate::notation::Envelope;
 use crate::notation::payload::Target as Artifact;
-use crate::notation::{Envelope, storage};
+use crate::notation::referrer::referrer;
 
 /// What was found of Notation for one digest.
 #[derive(Debug, Default)]
@@ -48,8 +49,9 @@ pub(super) fn collect<'e>(
         .into_iter()
         .map(|(Listed { place, .. }, manifest)| {
             let envelope = manifest.and_then(|fetched| {
-                let read = storage::envelope(fetched.content.bytes(), fetched.media_type, target.digest);
-                read.map_err(|error| Reason::Defect { place: place.clone(), what: error.to_string() })
+                let read = referrer(fetched.content.bytes(), fetched.media_type, target.digest);
+                read.map(|referrer| referrer.envelope)
+                    .map_err(|error| Reason::Defect { place: place.clone(), what: error.to_string() })
             });
             (place, envelope)
         })

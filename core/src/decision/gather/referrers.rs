@@ -21,7 +21,7 @@ use crate::limits::{
     MAX_SIGNATURE_BUNDLE_BYTES, MAX_SIGNATURE_REFERRER_BYTES, MAX_SIGNATURE_REFERRERS, MAX_SIGNATURES,
 };
 use crate::manifest::{Blob, Manifest};
-use crate::notation::storage;
+use crate::notation::referrer::ARTIFACT_TYPE as NOTATION;
 use crate::reference::Repository;
 use crate::text::excerpt;
 
@@ -132,7 +132,7 @@ fn sort(index: &ImageIndex, wanted: &Wanted, gathered: &mut Gathered<'_>) -> Res
             Some(legacy::SIGNATURE_ARTIFACT_TYPE) if wanted.takes(Form::Legacy) && wanted.signatures => {
                 Entry::Signatures
             }
-            Some(storage::ARTIFACT_TYPE) if wanted.notation => Entry::Notation,
+            Some(NOTATION) if wanted.notation => Entry::Notation,
             // Clients that keep the list themselves have written the config's type there, which is that of an empty blob.
             None | Some("application/vnd.oci.empty.v1+json") if wanted.takes(Form::Bundle) => Entry::Unnamed,
             Some(text) => match bundle::version(text) {
@@ -326,7 +326,7 @@ fn artifact(artifact_type: Option<&str>) -> String {
     let Some(artifact_type) = artifact_type else { return "artifact without a type".to_owned() };
     let name = match artifact_type {
         bundle if bundle.starts_with("application/vnd.dev.sigstore.bundle") => "Sigstore bundle",
-        storage::ARTIFACT_TYPE => "Notation signature",
+        NOTATION => "Notation signature",
         legacy::SIGNATURE_ARTIFACT_TYPE => "cosign signature as OCI 1.1 referrer",
         "application/vnd.in-toto+json" => "in-toto attestation",
         other => return format!("artifact of type {}", excerpt(other)),

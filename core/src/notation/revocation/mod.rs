@@ -12,7 +12,7 @@ use serde::Serialize;
 pub use crl::{Crl, CrlError};
 pub use ocsp::{OcspError, request, request_address};
 
-use crate::limits::OCTETS_PER_UNIT;
+use crate::limits::{MAX_CRL_BYTES, MAX_OCSP_BYTES, OCTETS_PER_UNIT};
 use crate::text::excerpt;
 use crate::time::UnixTime;
 use crate::x509::{Certificate, Thumbprint};
@@ -25,6 +25,16 @@ pub enum Kind {
     Ocsp,
     /// A CRL, or a delta to one (RFC 5280, section 5).
     Crl,
+}
+
+impl Kind {
+    /// Octets that an answer may have.
+    pub const fn max_bytes(self) -> usize {
+        match self {
+            Self::Ocsp => MAX_OCSP_BYTES,
+            Self::Crl => MAX_CRL_BYTES,
+        }
+    }
 }
 
 /// Something that has to be fetched, by GET. The address comes from a certificate whose chain reached a pinned one, or from a CRL

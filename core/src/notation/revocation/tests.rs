@@ -1,5 +1,5 @@
-#![cfg(test)]
 //! Lists and answers that Go made, about certificates of envelopes/.
+#![cfg(test)]
 
 use super::crl::{Crl, CrlError};
 use super::ocsp::{self, OcspError};

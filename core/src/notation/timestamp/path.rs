@@ -15,7 +15,7 @@ pub(super) fn build(
     roots: &[Certificate],
     at: UnixTime,
 ) -> Result<Vec<Certificate>, TimestampError> {
-    let mut search = Search { others, roots, at, units: 0 };
+    let mut search = Search { others, roots, at, units: signer.key().verification_units() };
     let mut path = vec![signer];
     if signer.is_valid_at(at) && search.extend(&mut path)? {
         return Ok(path.into_iter().cloned().collect());
@@ -42,8 +42,8 @@ impl<'c> Search<'c> {
             if !fits || path.contains(&issuer) {
                 continue;
             }
-            // The chain is checked once more as a whole.
-            self.units = self.units.saturating_add(issuer.key().verification_units().saturating_mul(2));
+            // The chain is checked once more as a whole, and its root with its own key.
+            self.units = self.units.saturating_add(issuer.key().verification_units().saturating_mul(3));
             if self.units > MAX_TOKEN_UNITS {
                 return Err(TimestampError::Work);
             }

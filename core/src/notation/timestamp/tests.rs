@@ -1,5 +1,5 @@
-#![cfg(test)]
 //! Tokens that OpenSSL made over the signature of envelopes/p256.jws.
+#![cfg(test)]
 
 use super::{TimestampError, verify};
 use crate::notation::Envelope;

@@ -141,7 +141,7 @@ mod tests {
     }
 
     fn files() -> Vec<File<'static>> {
-        let folder = "/home/a/.config/notation/truststore/x509";
+        let folder = "notation/truststore/x509";
         vec![
             (format!("{folder}/ca/acme/root.crt"), ROOT),
             (format!("{folder}/tsa/clock/root.pem"), TSA),

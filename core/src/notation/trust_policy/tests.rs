@@ -1,11 +1,11 @@
-#![cfg(test)]
 //! Trust policy documents: each rule of the specification, broken once.
+#![cfg(test)]
 
 use serde_json::{Value, json};
 
-use super::level::{Action, Kind};
-use super::trust_policy::{Document, DocumentKind, Rule, Scopes};
-use super::trust_store::VerifyTimestamp;
+use super::{Document, DocumentKind, Rule, Scopes};
+use crate::notation::level::{Action, Kind, LevelError};
+use crate::notation::{IdentitiesError, VerifyTimestamp};
 use crate::reference::Repository;
 
 fn policy() -> Value {
@@ -134,13 +134,13 @@ fn each_rule_is_named_at_its_place() {
             "/trustPolicies/0/signatureVerification/override/expiry",
             json!("skip"),
             format!("{FIRST}.signatureVerification.override"),
-            Rule::Override(super::level::LevelError::Skip(Kind::Expiry)),
+            Rule::Override(LevelError::Skip(Kind::Expiry)),
         ),
         (
             "/trustPolicies/0/signatureVerification/override/integrity",
             json!("log"),
             format!("{FIRST}.signatureVerification.override"),
-            Rule::Override(super::level::LevelError::Integrity),
+            Rule::Override(LevelError::Integrity),
         ),
         (
             "/trustPolicies/1/signatureVerification/override",
@@ -165,7 +165,7 @@ fn each_rule_is_named_at_its_place() {
             "/trustPolicies/0/trustedIdentities",
             json!([]),
             format!("{FIRST}.trustedIdentities"),
-            Rule::Identities(super::IdentitiesError::None),
+            Rule::Identities(IdentitiesError::None),
         ),
         ("/trustPolicies/0/trustedIdentities/0", json!(1), format!("{FIRST}.trustedIdentities[0]"), Rule::Type("text")),
     ];
