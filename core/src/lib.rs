@@ -39,6 +39,7 @@ pub mod statement;
 mod subject;
 pub mod text;
 pub mod time;
+pub mod tuf;
 pub mod verify;
 pub mod x509;
 pub mod yaml;

@@ -232,3 +232,48 @@ pub const CLOCK_SKEW_SECONDS: i64 = 300;
 
 /// Trusted identities, stores, scopes and statements in one policy. 256: as many as signers in one of ours.
 pub const MAX_TRUST_ENTRIES: usize = 256;
+
+/// Octets of one role file of Docker Content Trust: targets with 16,000 tags. 4 MiB: what the evidence of a decision can hold
+/// a few times; Notary's client reads 100 MiB.
+pub const MAX_ROLE_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Octets of a root file. 64 KiB: Notary writes 3 KiB, and 10 root certificates with their chains take 30.
+pub const MAX_ROOT_FILE_BYTES: u64 = 64 * 1024;
+
+/// Octets of a timestamp file. 16 KiB: it names one file and has less than 1 KiB; Notary's client reads 1 MiB.
+pub const MAX_TIMESTAMP_FILE_BYTES: u64 = 16 * 1024;
+
+/// Octets of the name of a role. 255: Notary's own limit (tuf/data/roles.go), that of its database.
+pub const MAX_ROLE_NAME_BYTES: usize = 255;
+
+/// Levels of delegation, `targets/a` being one. 8: in use are one and two.
+pub const MAX_DELEGATION_DEPTH: usize = 8;
+
+/// Delegations in one role file. 256: one for each team of a large organisation.
+pub const MAX_DELEGATIONS: usize = 256;
+
+/// Prefixes of paths of one delegation. 256: nearly all have one, the empty one.
+pub const MAX_DELEGATION_PATHS: usize = 256;
+
+/// Keys in one role file. 1,024: four for each delegation.
+pub const MAX_ROLE_FILE_KEYS: usize = 1024;
+
+/// Keys of one role, and signatures in one role file, of which each key's first is checked. 64: a root that is still signed
+/// with its earlier keys has some ten.
+pub const MAX_ROLE_KEYS: usize = 64;
+
+/// Targets of one role. 16,384: as many as fit into [`MAX_ROLE_FILE_BYTES`] as Notary writes them.
+pub const MAX_TARGETS: usize = 16_384;
+
+/// Octets of the name of a target. 255: a tag has at most 128, Notary's users sign files too.
+pub const MAX_TARGET_NAME_BYTES: usize = 255;
+
+/// Roles below `targets` that one policy looks at, with those above them. 32: a policy that requires more than some of them
+/// means another thing.
+pub const MAX_TRUST_ROLES: usize = 32;
+
+/// Root files between the one that is pinned or remembered and the newest. 64: ten years with six changes each.
+pub const MAX_ROOT_CHAIN: u64 = 64;
+
+/// Pins of Docker Content Trust in one signer: root keys, root certificates, authorities. 64: one for each repository of a team.
+pub const MAX_TRUST_PINS: usize = 64;

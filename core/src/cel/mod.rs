@@ -40,6 +40,11 @@ use compile::Node;
 use evaluate::Evaluation;
 use value::Value;
 
+/// Seconds since the epoch, rounded down, of a moment as RFC 3339, section 5.6, writes it, with any offset and fraction.
+pub(crate) fn rfc3339_seconds(text: &str) -> Option<i64> {
+    moment::Timestamp::parse(text).ok().map(moment::Timestamp::seconds)
+}
+
 /// A condition that was compiled and found small enough to evaluate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {

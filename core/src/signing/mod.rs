@@ -7,6 +7,7 @@ mod legacy;
 pub mod notation;
 mod notation_tests;
 mod tests;
+pub mod trust;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,0 +1,267 @@
+//! Changes to role files, made in the JSON as it is: what is not named stays as it was, members too that nobody here knows.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use super::error::TrustSigningError;
+use crate::digest::{Algorithm, Digest};
+use crate::limits::{MAX_TARGET_NAME_BYTES, MAX_TARGETS};
+use crate::text::excerpt;
+use crate::tuf::key::{Key, KeyId};
+use crate::tuf::role::Role;
+
+/// Something to change in the role files of a collection.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// Says what a tag is, whether it was something before or not.
+    AddTarget {
+        /// `targets` or a delegation.
+        role: Role,
+        /// The tag.
+        name: String,
+        /// What it is.
+        target: NewTarget,
+    },
+    /// Says no more what a tag is.
+    RemoveTarget {
+        /// `targets` or a delegation.
+        role: Role,
+        /// The tag.
+        name: String,
+    },
+    /// Delegates, or adds keys and paths to a delegation that there is.
+    AddDelegation {
+        /// The delegation.
+        role: Role,
+        /// The keys to add.
+        keys: Vec<Key>,
+        /// The path prefixes to add; the empty one allows all.
+        paths: Vec<String>,
+        /// How many keys have to sign. Nothing leaves it as it is, at 1 for a new one.
+        threshold: Option<u64>,
+    },
+    /// Takes keys from a delegation. Files that they have signed have to be signed again by others.
+    RemoveDelegationKeys {
+        /// The delegation.
+        role: Role,
+        /// Their ids.
+        keys: Vec<KeyId>,
+    },
+    /// Takes a delegation away, with what is below it.
+    RemoveDelegation {
+        /// The delegation.
+        role: Role,
+    },
+    /// Gives a role at the base other keys. Of a role that the server signs: the keys that the server gave out.
+    RotateKeys {
+        /// `root`, `targets`, `snapshot` or `timestamp`.
+        role: Role,
+        /// All keys that it has from now on.
+        keys: Vec<Key>,
+        /// How many of them have to sign. Nothing leaves it as it is.
+        threshold: Option<u64>,
+    },
+    /// Signs the same again, for longer.
+    Renew {
+        /// `root`, `targets` or a delegation.
+        role: Role,
+    },
+}
+
+/// What a tag is to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewTarget {
+    /// SHA-256 of the manifest.
+    pub sha256: Digest,
+    /// SHA-512 of the manifest, if it is known.
+    pub sha512: Option<Digest>,
+    /// Octets of the manifest.
+    pub length: u64,
+    /// Whatever is to be kept with it.
+    pub custom: Option<Value>,
+}
+
+impl Change {
+    /// The role whose file changes: for a delegation, the role that delegates; for keys at the base, the root.
+    pub fn file(&self) -> Result<Role, TrustSigningError> {
+        let not = |role: &Role, problem| Err(TrustSigningError::Role { role: role.clone(), problem });
+        match self {
+            Self::AddTarget { role, .. } | Self::RemoveTarget { role, .. } if !role.has_targets() => {
+                not(role, "does not say what tags are")
+            }
+            Self::AddTarget { role, .. } | Self::RemoveTarget { role, .. } => Ok(role.clone()),
+            Self::AddDelegation { role, .. }
+            | Self::RemoveDelegationKeys { role, .. }
+            | Self::RemoveDelegation { role } => match role.parent() {
+                Some(parent) => Ok(parent),
+                None => not(role, "is no delegation"),
+            },
+            Self::RotateKeys { role, .. } if role.is_delegation() => not(role, "is a delegation: add and remove keys"),
+            Self::RotateKeys { .. } => Ok(Role::root()),
+            Self::Renew { role } if role.has_targets() || *role == Role::root() => Ok(role.clone()),
+            Self::Renew { role } => not(role, "is signed again with every change, by the server or as its snapshot"),
+        }
+    }
+
+    /// Makes the change in what was signed.
+    pub(super) fn apply(&self, signed: &mut Map<String, Value>) -> Result<(), TrustSigningError> {
+        match self {
+            Self::AddTarget { role, name, target } => {
+                if name.is_empty() || name.len() > MAX_TARGET_NAME_BYTES {
+                    return Err(TrustSigningError::TargetName(excerpt(name)));
+                }
+                let value = target.value()?;
+                let targets = object(signed, "targets")?;
+                targets.insert(name.clone(), value);
+                match targets.len() {
+                    got if got > MAX_TARGETS => Err(TrustSigningError::Targets { role: role.clone(), got }),
+                    _ => Ok(()),
+                }
+            }
+            Self::RemoveTarget { role, name } => match object(signed, "targets")?.remove(name) {
+                Some(_) => Ok(()),
+                None => Err(TrustSigningError::NoTarget { role: role.clone(), name: excerpt(name) }),
+            },
+            Self::AddDelegation { role, keys, paths, threshold } => {
+                let delegations = object(signed, "delegations")?;
+                list_keys(object(delegations, "keys")?, keys);
+                let roles = list(delegations, "roles")?;
+                let at = roles.iter().position(|it| is_named(it, role)).unwrap_or_else(|| {
+                    roles.push(json!({"keyids": [], "name": role.name(), "paths": [], "threshold": 1}));
+                    roles.len().saturating_sub(1)
+                });
+                let Some(Value::Object(member)) = roles.get_mut(at) else { return Ok(()) };
+                extend(list(member, "keyids")?, keys.iter().map(|key| key.id().to_string()));
+                extend(list(member, "paths")?, paths.iter().cloned());
+                if let Some(threshold) = threshold {
+                    member.insert("threshold".to_owned(), (*threshold).into());
+                }
+                enough(role, member)
+            }
+            Self::RemoveDelegationKeys { role, keys } => {
+                let delegations = object(signed, "delegations")?;
+                let member = list(delegations, "roles")?.iter_mut().find(|it| is_named(it, role));
+                let Some(Value::Object(member)) = member else { return Err(undelegated(role)) };
+                for id in keys {
+                    let ids = list(member, "keyids")?;
+                    let at = ids.iter().position(|it| it.as_str() == Some(id.to_string().as_str()));
+                    let none = || TrustSigningError::NoKey { role: role.clone(), id: *id };
+                    ids.remove(at.ok_or_else(none)?);
+                }
+                enough(role, member)?;
+                drop_unused_keys(delegations)
+            }
+            Self::RemoveDelegation { role } => {
+                let delegations = object(signed, "delegations")?;
+                let roles = list(delegations, "roles")?;
+                let at = roles.iter().position(|it| is_named(it, role)).ok_or_else(|| undelegated(role))?;
+                roles.remove(at);
+                drop_unused_keys(delegations)
+            }
+            Self::RotateKeys { role, keys, threshold } => {
+                list_keys(object(signed, "keys")?, keys);
+                let member = object(object(signed, "roles")?, role.name())?;
+                let ids = keys.iter().map(|key| Value::String(key.id().to_string())).collect();
+                member.insert("keyids".to_owned(), Value::Array(ids));
+                if let Some(threshold) = threshold {
+                    member.insert("threshold".to_owned(), (*threshold).into());
+                }
+                enough(role, member)?;
+                drop_unlisted(signed)
+            }
+            Self::Renew { .. } => Ok(()),
+        }
+    }
+}
+
+impl NewTarget {
+    fn value(&self) -> Result<Value, TrustSigningError> {
+        if self.sha256.algorithm() != Algorithm::Sha256 {
+            return Err(TrustSigningError::NoSha256(self.sha256.to_string()));
+        }
+        let mut hashes = Map::new();
+        for digest in [Some(&self.sha256), self.sha512.as_ref()].into_iter().flatten() {
+            let bytes = hex::decode(digest.encoded()).unwrap_or_default();
+            hashes.insert(digest.algorithm().name().to_owned(), STANDARD.encode(bytes).into());
+        }
+        let mut value =
+            Map::from_iter([("hashes".to_owned(), Value::Object(hashes)), ("length".to_owned(), self.length.into())]);
+        if let Some(custom) = &self.custom {
+            value.insert("custom".to_owned(), custom.clone());
+        }
+        Ok(Value::Object(value))
+    }
+}
+
+fn undelegated(role: &Role) -> TrustSigningError {
+    TrustSigningError::Role { role: role.clone(), problem: "is not delegated to" }
+}
+
+fn is_named(value: &Value, role: &Role) -> bool {
+    value.get("name").and_then(Value::as_str) == Some(role.name())
+}
+
+/// Without enough keys nobody could publish in the role again.
+fn enough(role: &Role, member: &Map<String, Value>) -> Result<(), TrustSigningError> {
+    let got = member.get("keyids").and_then(Value::as_array).map(Vec::len).unwrap_or_default();
+    let need = member.get("threshold").and_then(Value::as_u64).unwrap_or_default();
+    if need >= 1 && u64::try_from(got).unwrap_or(u64::MAX) >= need {
+        return Ok(());
+    }
+    Err(TrustSigningError::TooFewKeys { role: role.clone(), got, need })
+}
+
+/// The member, made an object where there is none: Notary writes null for empty ones.
+fn object<'v>(parent: &'v mut Map<String, Value>, name: &str) -> Result<&'v mut Map<String, Value>, TrustSigningError> {
+    let value = parent.entry(name).or_insert(Value::Null);
+    if value.is_null() {
+        *value = Value::Object(Map::new());
+    }
+    value.as_object_mut().ok_or_else(|| TrustSigningError::Shape(excerpt(name)))
+}
+
+/// The member, made a list where there is none.
+fn list<'v>(parent: &'v mut Map<String, Value>, name: &str) -> Result<&'v mut Vec<Value>, TrustSigningError> {
+    let value = parent.entry(name).or_insert(Value::Null);
+    if value.is_null() {
+        *value = Value::Array(Vec::new());
+    }
+    value.as_array_mut().ok_or_else(|| TrustSigningError::Shape(excerpt(name)))
+}
+
+/// Keys that no delegation has any more are not listed any more, as Notary does it.
+fn drop_unused_keys(delegations: &mut Map<String, Value>) -> Result<(), TrustSigningError> {
+    let roles = list(delegations, "roles")?.clone();
+    keep_listed(object(delegations, "keys")?, roles.iter());
+    Ok(())
+}
+
+/// The same for the keys of a root.
+fn drop_unlisted(root: &mut Map<String, Value>) -> Result<(), TrustSigningError> {
+    let roles = object(root, "roles")?.clone();
+    keep_listed(object(root, "keys")?, roles.values());
+    Ok(())
+}
+
+fn keep_listed<'v>(keys: &mut Map<String, Value>, roles: impl Iterator<Item = &'v Value>) {
+    let ids = roles.filter_map(|role| role.get("keyids").and_then(Value::as_array)).flatten();
+    let ids: BTreeSet<&str> = ids.filter_map(Value::as_str).collect();
+    keys.retain(|id, _| ids.contains(id.as_str()));
+}
+
+fn list_keys(listed: &mut Map<String, Value>, keys: &[Key]) {
+    for key in keys {
+        listed.insert(key.id().to_string(), key.to_value());
+    }
+}
+
+fn extend(list: &mut Vec<Value>, more: impl Iterator<Item = String>) {
+    for text in more.map(Value::String) {
+        if !list.contains(&text) {
+            list.push(text);
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The envelope of a role file, and how many of a role's keys signed it (notary, tuf/signed/verify.go, verifiers.go).
+//!
+//! What is signed is the canonical form of the member `signed`, however the file is laid out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use super::canonical;
+use super::error::FormatError;
+use super::format::{object, text};
+use super::key::{Key, KeyId, KeyType, Keys};
+use super::role::Role;
+use crate::digest::Digest;
+use crate::json;
+use crate::key::{Algorithm, Hash, PublicKey, SignatureError};
+use crate::limits::{MAX_ROLE_KEYS, MAX_SIGNATURE_BYTES};
+use crate::text::excerpt;
+
+/// How a signature is made and written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// ECDSA over SHA-256, whatever the curve, as r and s of equal length one behind the other.
+    Ecdsa,
+    /// RSASSA-PSS over SHA-256 with a salt of 32 octets.
+    RsaPss,
+    /// RSASSA-PKCS1-v1_5 over SHA-256.
+    RsaPkcs1v15,
+    /// Ed25519 over the message itself.
+    Eddsa,
+    /// As [`Method::RsaPss`], with keys that are listed as PEM.
+    PyCrypto,
+}
+
+/// A signature as it stands in a role file, unchecked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Signature {
+    pub(super) key: KeyId,
+    method: String,
+    value: Vec<u8>,
+}
+
+/// A role file that was parsed. Nothing in it is believed yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Envelope {
+    signed: Map<String, Value>,
+    message: Vec<u8>,
+    signatures: Vec<Signature>,
+    sha256: Digest,
+}
+
+/// The keys of a role, and how many of them have to sign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleKeys {
+    /// The role.
+    pub role: Role,
+    /// Its keys, those too that cannot be used.
+    pub keys: Keys,
+    /// How many distinct ones have to sign; at least 1.
+    pub threshold: u64,
+}
+
+/// How many of the keys that were needed signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shortfall {
+    pub(super) got: usize,
+    pub(super) need: u64,
+    pub(super) problems: Vec<String>,
+}
+
+/// Why a signature does not count.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignatureProblem {
+    /// A method that is not known.
+    #[error("signature method {0:?} is not supported")]
+    Method(String),
+    /// A method for another kind of key: the key decides how it signs, not the file.
+    #[error("signature method {method:?} does not fit a key of type {}", .kind.name())]
+    OtherMethod {
+        /// The method.
+        method: String,
+        /// The kind of key.
+        kind: KeyType,
+    },
+    /// Not an encoding of a signature by this key.
+    #[error("the signature has {got} octets, expected {want}")]
+    Length {
+        /// Octets it has.
+        got: usize,
+        /// Octets it should have.
+        want: usize,
+    },
+    /// Not by this key over these bytes.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+}
+
+impl Envelope {
+    /// Reads a role file.
+    ///
+    /// # Errors
+    /// [`FormatError`]: no strict JSON, no canonical form, too many signatures.
+    pub fn parse(bytes: &[u8], limit: u64) -> Result<Self, FormatError> {
+        let document = json::parse(bytes, usize::try_from(limit).unwrap_or(usize::MAX))?;
+        let Value::Object(mut document) = document else {
+            return Err(FormatError::Member { member: "the file", expected: "an object" });
+        };
+        let listed = document.get("signatures").and_then(Value::as_array);
+        let listed = listed.ok_or(FormatError::Member { member: "signatures", expected: "a list" })?;
+        if listed.len() > MAX_ROLE_KEYS {
+            return Err(FormatError::Signatures { got: listed.len() });
+        }
+        let mut signatures = Vec::with_capacity(listed.len());
+        for signature in listed {
+            let signature = object(Some(signature), "signatures")?;
+            let value = STANDARD.decode(text(signature.get("sig"), "signatures.sig")?);
+            signatures.push(Signature {
+                key: KeyId::parse(text(signature.get("keyid"), "signatures.keyid")?)?,
+                method: text(signature.get("method"), "signatures.method")?.to_ascii_lowercase(),
+                value: value.map_err(|error| FormatError::SignatureEncoding(error.to_string()))?,
+            });
+        }
+        let signed = document.remove("signed").unwrap_or_default();
+        object(Some(&signed), "signed")?;
+        let message = canonical::write(&signed)?;
+        let Value::Object(signed) = signed else {
+            return Err(FormatError::Member { member: "signed", expected: "an object" });
+        };
+        Ok(Self { signed, message, signatures, sha256: Digest::sha256(bytes) })
+    }
+
+    /// What was signed, whoever may have.
+    pub(super) fn signed(&self) -> &Map<String, Value> {
+        &self.signed
+    }
+
+    /// SHA-256 of the whole file.
+    pub(super) fn sha256(&self) -> &Digest {
+        &self.sha256
+    }
+
+    /// Whether enough of these keys signed. One key counts once, under however many ids it is listed; of several signatures
+    /// under one id the first decides.
+    pub(super) fn check(&self, keys: &RoleKeys) -> Result<BTreeSet<KeyId>, Shortfall> {
+        let mut tried = BTreeSet::new();
+        let mut signers = BTreeSet::new();
+        let mut counted = BTreeSet::new();
+        let mut problems = Vec::new();
+        for signature in &self.signatures {
+            let Some(listed) = keys.keys.get(&signature.key).filter(|_| tried.insert(signature.key)) else { continue };
+            let outcome = match listed {
+                Ok(key) => signature.check(&self.message, key).map(|()| key.public()).map_err(|it| it.to_string()),
+                Err(unusable) => Err(unusable.to_string()),
+            };
+            match outcome {
+                Ok(key) => {
+                    signers.insert(signature.key);
+                    counted.insert(key.fingerprint());
+                }
+                Err(problem) => problems.push(format!("key {}: {problem}", signature.key)),
+            }
+        }
+        let got = counted.len();
+        if u64::try_from(got).unwrap_or(u64::MAX) >= keys.threshold {
+            return Ok(signers);
+        }
+        Err(Shortfall { got, need: keys.threshold, problems })
+    }
+}
+
+impl Signature {
+    fn check(&self, message: &[u8], key: &Key) -> Result<(), SignatureProblem> {
+        let method = Method::parse(&self.method).ok_or_else(|| SignatureProblem::Method(excerpt(&self.method)))?;
+        method.check(message, &self.value, key)
+    }
+}
+
+impl Method {
+    /// The name in a role file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ecdsa => "ecdsa",
+            Self::RsaPss => "rsapss",
+            Self::RsaPkcs1v15 => "rsapkcs1v15",
+            Self::Eddsa => "eddsa",
+            Self::PyCrypto => "pycrypto-pkcs#1 pss",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        let all = [Self::Ecdsa, Self::RsaPss, Self::RsaPkcs1v15, Self::Eddsa, Self::PyCrypto];
+        all.into_iter().find(|method| method.name() == name)
+    }
+
+    const fn fits(self, kind: KeyType) -> bool {
+        match self {
+            Self::Ecdsa => matches!(kind, KeyType::Ecdsa | KeyType::EcdsaX509),
+            Self::RsaPss | Self::RsaPkcs1v15 => matches!(kind, KeyType::Rsa | KeyType::RsaX509),
+            Self::Eddsa => matches!(kind, KeyType::Ed25519),
+            Self::PyCrypto => matches!(kind, KeyType::Rsa),
+        }
+    }
+
+    /// Checks a signature as it stands in a role file.
+    ///
+    /// # Errors
+    /// [`SignatureProblem`].
+    pub fn check(self, message: &[u8], signature: &[u8], key: &Key) -> Result<(), SignatureProblem> {
+        if !self.fits(key.kind()) {
+            return Err(SignatureProblem::OtherMethod { method: self.name().to_owned(), kind: key.kind() });
+        }
+        if signature.len() > MAX_SIGNATURE_BYTES {
+            return Err(SignatureProblem::Length { got: signature.len(), want: MAX_SIGNATURE_BYTES });
+        }
+        match self {
+            Self::Ecdsa => key.public().verify(message, &to_der(signature, key.public())?, Hash::Sha256)?,
+            Self::RsaPkcs1v15 | Self::Eddsa => key.public().verify(message, signature, Hash::Sha256)?,
+            Self::RsaPss | Self::PyCrypto => key.public().verify_pss(message, signature)?,
+        }
+        Ok(())
+    }
+
+    /// Turns a signature as signers make it (ECDSA as DER, RSA in either way) into what stands in a role file, if it holds.
+    ///
+    /// # Errors
+    /// [`SignatureProblem`].
+    pub fn of(message: &[u8], signature: &[u8], key: &Key) -> Result<(Self, Vec<u8>), SignatureProblem> {
+        let (method, value) = match key.kind() {
+            KeyType::Ecdsa | KeyType::EcdsaX509 => (Self::Ecdsa, from_der(signature, key.public())?),
+            KeyType::Ed25519 => (Self::Eddsa, signature.to_vec()),
+            KeyType::Rsa | KeyType::RsaX509 if Self::RsaPss.check(message, signature, key).is_ok() => {
+                return Ok((Self::RsaPss, signature.to_vec()));
+            }
+            KeyType::Rsa | KeyType::RsaX509 => (Self::RsaPkcs1v15, signature.to_vec()),
+        };
+        method.check(message, &value, key)?;
+        Ok((method, value))
+    }
+}
+
+/// Octets of r, and of s, in a role file.
+const fn part_length(algorithm: Algorithm) -> usize {
+    match algorithm {
+        Algorithm::EcdsaP384 => 48,
+        Algorithm::EcdsaP521 => 66,
+        _ => 32,
+    }
+}
+
+const fn malformed(algorithm: Algorithm) -> SignatureProblem {
+    SignatureProblem::Signature(SignatureError::Malformed { algorithm, what: "not two numbers below the order" })
+}
+
+fn to_der(raw: &[u8], key: &PublicKey) -> Result<Vec<u8>, SignatureProblem> {
+    let algorithm = key.algorithm();
+    let want = part_length(algorithm).saturating_mul(2);
+    if raw.len() != want {
+        return Err(SignatureProblem::Length { got: raw.len(), want });
+    }
+    let bad = |_| malformed(algorithm);
+    Ok(match algorithm {
+        Algorithm::EcdsaP384 => p384::ecdsa::Signature::from_slice(raw).map_err(bad)?.to_der().as_bytes().to_vec(),
+        Algorithm::EcdsaP521 => p521::ecdsa::Signature::from_slice(raw).map_err(bad)?.to_der().as_bytes().to_vec(),
+        _ => p256::ecdsa::Signature::from_slice(raw).map_err(bad)?.to_der().as_bytes().to_vec(),
+    })
+}
+
+fn from_der(der: &[u8], key: &PublicKey) -> Result<Vec<u8>, SignatureProblem> {
+    let algorithm = key.algorithm();
+    let bad = |_| malformed(algorithm);
+    Ok(match algorithm {
+        Algorithm::EcdsaP384 => p384::ecdsa::Signature::from_der(der).map_err(bad)?.to_bytes().to_vec(),
+        Algorithm::EcdsaP521 => p521::ecdsa::Signature::from_der(der).map_err(bad)?.to_bytes().to_vec(),
+        _ => p256::ecdsa::Signature::from_der(der).map_err(bad)?.to_bytes().to_vec(),
+    })
+}
+
+/// Writes a role file: what was signed, and the signatures in the order of their keys.
+pub(crate) fn write_file(signed: &Value, signatures: &BTreeMap<KeyId, (Method, Vec<u8>)>) -> Vec<u8> {
+    let listed = signatures.iter().map(|(key, (method, value))| {
+        json!({"keyid": key.to_string(), "method": method.name(), "sig": STANDARD.encode(value)})
+    });
+    // Canonical JSON has control characters as they are, which JSON has not: readers make it canonical again.
+    json!({"signed": signed, "signatures": listed.collect::<Vec<_>>()}).to_string().into_bytes()
+}

@@ -1,0 +1,336 @@
+#![cfg(test)]
+//! Attacks on the files that a server hands out: each fails by its own rule.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::{Asking, DAY, NOW, Published, Signer, after, delegate, entry, refused, role, sign, targets};
+use crate::limits::MAX_ROOT_FILE_BYTES;
+use crate::time::UnixTime;
+use crate::tuf::key::KeyError;
+use crate::tuf::resolve::Lookup;
+use crate::tuf::role::{Gun, Role, RoleError};
+use crate::tuf::{Fetched, Files, FormatError, Missing, Need, Remembered, Seen, Step, TrustError, update};
+
+#[test]
+fn a_collection_settles_in_five_rounds_and_says_what_to_remember() {
+    let published = Published::new();
+    let files = published.files();
+    let asking = Asking::with(published.pins());
+    let (repository, rounds) = asking.ask_counting(&files).expect("settles");
+    assert_eq!(rounds, 5);
+    assert!(repository.skipped().is_empty());
+    assert_eq!(repository.expires(), (Role::timestamp(), UnixTime(NOW.0 + 5 * DAY)));
+    let remember = repository.remember();
+    assert_eq!(remember.timestamp.as_ref().map(|seen| seen.version), Some(9));
+    assert_eq!(remember.targets.keys().cloned().collect::<Vec<_>>(), [Role::targets(), Role::releases()]);
+    let again = Asking { remembered: Some(remember.clone()), ..Asking::with(published.pins()) };
+    assert_eq!(again.ask(&files).expect("the same again").remember(), remember);
+    // Two processes agree, whichever of them saw more.
+    let mut merged = Remembered::default();
+    merged.merge(remember);
+    assert_eq!(&merged, remember);
+    let written = serde_json::to_string(remember).expect("JSON");
+    assert_eq!(serde_json::from_str::<Remembered>(&written).expect("the same"), *remember);
+}
+
+#[test]
+fn every_role_is_guarded_against_rollback_and_against_two_contents_of_one_version() {
+    for (name, version) in [("root", 1), ("timestamp", 9), ("snapshot", 7), ("targets", 3), ("targets/releases", 3)] {
+        let published = Published::new();
+        let files = published.files();
+        let seen = Asking::with(published.pins()).ask(&files).expect("settles").remember().clone();
+        let role = role(name);
+        let with = |version, sha256: &[u8]| {
+            let mut remembered = Remembered::default();
+            remembered.see(&role, Seen { version, sha256: crate::digest::Digest::sha256(sha256) });
+            remembered
+        };
+        let newer = with(version + 1, b"x");
+        let error = refused(&published, |asking| asking.remembered = Some(newer));
+        assert_eq!(error, TrustError::Rollback { role: role.clone(), got: version, remembered: version + 1 });
+        let other = with(version, b"x");
+        let error = refused(&published, |asking| asking.remembered = Some(other));
+        let got = seen.of(&role).expect("seen").sha256.clone();
+        let remembered = crate::digest::Digest::sha256(b"x");
+        assert_eq!(error, TrustError::OtherContent { role: role.clone(), version, got, remembered });
+        let error = refused(&published, |asking| {
+            asking.minimum_versions.insert(role.clone(), version + 5);
+        });
+        assert_eq!(error, TrustError::BelowMinimum { role, got: version, minimum: version + 5 });
+    }
+}
+
+#[test]
+fn what_has_expired_is_refused_with_the_date_and_who_can_renew_it() {
+    let published = Published::new();
+    let error = refused(&published, |asking| asking.now = UnixTime(NOW.0 + 5 * DAY));
+    let text = error.to_string();
+    assert!(text.starts_with("timestamp expired at 2027-01-20T08:00:00Z, and now is 2027-01-20T08:00:00Z"), "{text}");
+    assert!(text.contains("the Notary server"), "{text}");
+    let files = published.files();
+    let last = Asking { now: UnixTime(NOW.0 + 5 * DAY - 1), ..Asking::with(published.pins()) };
+    assert!(last.ask(&files).is_ok(), "the second before");
+
+    for (name, days) in [("snapshot", -1), ("root", -2), ("targets", -3)] {
+        let mut published = Published::new();
+        match name {
+            "snapshot" => published.snapshot["expires"] = after(days).into(),
+            "root" => published.root["expires"] = after(days).into(),
+            _ => published.targets_mut(name)["expires"] = after(days).into(),
+        }
+        let role = role(name);
+        let keys = vec![published.signers[&role][0].listed.id()];
+        let expired = UnixTime(NOW.0 + days * DAY);
+        assert_eq!(refused(&published, |_| {}), TrustError::Expired { role, expired, now: NOW, keys });
+    }
+}
+
+#[test]
+fn an_expired_delegation_is_skipped_with_the_key_that_can_renew_it() {
+    let mut published = Published::new();
+    published.targets_mut("targets/releases")["expires"] = after(-1).into();
+    let files = published.files();
+    let repository = Asking::with(published.pins()).ask(&files).expect("settles");
+    let skipped = repository.skipped().get(&Role::releases()).expect("skipped").to_string();
+    assert!(skipped.contains("expired at 2027-01-14T08:00:00Z"), "{skipped}");
+    assert!(skipped.contains(&published.signers[&Role::releases()][0].listed.id().to_string()), "{skipped}");
+    // As Docker's clients do: `targets` says what the tag is.
+    let found = repository.resolve("1.0", &Lookup::docker()).expect("in targets");
+    assert_eq!(found.roles, [Role::targets()]);
+}
+
+#[test]
+fn files_of_different_times_do_not_mix() {
+    let mut published = Published::new();
+    published.snapshot["meta"]["root"] = entry(b"an older root");
+    assert!(matches!(refused(&published, |_| {}), TrustError::MixAndMatch { .. }));
+
+    // A targets file that was signed once, under the name of the newest.
+    let mut published = Published::new();
+    let old = published.signed(&Role::targets(), &targets(&[]));
+    let new = published.signed(&Role::targets(), &published.targets[&Role::targets()]);
+    published.snapshot["meta"]["targets"] = entry(&new);
+    let mut files = published.files();
+    files.insert(Role::targets().file_by_hash(&Sha256::digest(&new).into()), old);
+    let error = Asking::with(published.pins()).ask(&files).expect_err("refused");
+    assert!(
+        matches!(error, TrustError::Hash { ref role, ref by, .. } if *role == Role::targets() && *by == Role::snapshot())
+    );
+
+    // The snapshot of another timestamp.
+    let mut published = Published::new();
+    let names: BTreeSet<String> = published.files().into_keys().collect();
+    published.snapshot["version"] = 8.into();
+    let mut files = published.files();
+    let name =
+        files.keys().find(|name| name.starts_with("snapshot.") && !names.contains(*name)).expect("named").clone();
+    let old = Published::new().files().into_iter().find(|(name, _)| name.starts_with("snapshot.")).expect("one").1;
+    files.insert(name, old);
+    let error = Asking::with(published.pins()).ask(&files).expect_err("refused");
+    assert!(
+        matches!(error, TrustError::Hash { ref role, ref by, .. } if *role == Role::snapshot() && *by == Role::timestamp())
+    );
+}
+
+#[test]
+fn a_right_hash_with_a_wrong_length_is_refused() {
+    let mut published = Published::new();
+    let bytes = published.signed(&Role::targets(), &published.targets[&Role::targets()]);
+    let mut meta = entry(&bytes);
+    meta["length"] = (bytes.len() + 1).into();
+    published.snapshot["meta"]["targets"] = meta;
+    let (got, want) = (bytes.len() as u64, bytes.len() as u64 + 1);
+    let error = refused(&published, |_| {});
+    assert_eq!(error, TrustError::Length { role: Role::targets(), by: Role::snapshot(), got, want });
+}
+
+#[test]
+fn files_end() {
+    let published = Published::new();
+    let mut files = published.files();
+    files.insert("root.json".to_owned(), vec![b' '; 64 * 1024 + 1]);
+    let error = Asking::with(published.pins()).ask(&files).expect_err("refused");
+    assert_eq!(
+        error,
+        TrustError::Endless { file: "root.json".to_owned(), got: 64 * 1024 + 1, limit: MAX_ROOT_FILE_BYTES }
+    );
+    // A snapshot that announces more than anybody reads is not even fetched.
+    let mut published = Published::new();
+    let mut meta = entry(b"");
+    meta["length"] = 5_000_000.into();
+    published.timestamp["meta"]["snapshot"] = meta;
+    assert!(matches!(refused(&published, |_| {}), TrustError::Endless { got: 5_000_000, .. }));
+}
+
+#[test]
+fn one_key_counts_once_toward_a_threshold() {
+    // The same signature twice, under one id.
+    let mut published = Published::new();
+    published.root["roles"]["targets"]["threshold"] = 2.into();
+    let error = refused(&published, |_| {});
+    assert!(matches!(error, TrustError::Threshold { ref role, got: 1, need: 2, .. } if *role == Role::targets()));
+    let file = published.signed(&Role::targets(), &published.targets[&Role::targets()]);
+    let mut twice: Value = serde_json::from_slice(&file).expect("JSON");
+    let signature = twice["signatures"][0].clone();
+    twice["signatures"].as_array_mut().expect("a list").push(signature);
+    let twice = twice.to_string().into_bytes();
+    published.snapshot["meta"]["targets"] = entry(&twice);
+    let mut files = published.files();
+    files.insert(Role::targets().file_by_hash(&Sha256::digest(&twice).into()), twice);
+    let error = Asking::with(published.pins()).ask(&files).expect_err("refused");
+    assert!(matches!(error, TrustError::Threshold { got: 1, need: 2, .. }));
+
+    // One key, bare and by certificate: two ids.
+    let mut published = Published::new();
+    published.signers.insert(Role::targets(), vec![Signer::bare(2), Signer::root(2, "host.example/app")]);
+    published.root = published.root_of(1);
+    published.root["roles"]["targets"]["threshold"] = 2.into();
+    assert!(matches!(refused(&published, |_| {}), TrustError::Threshold { got: 1, need: 2, .. }));
+    let signers = &published.signers[&Role::targets()];
+    assert_eq!(signers[0].listed.canonical_id(), signers[1].listed.canonical_id());
+
+    // Two keys are two.
+    let mut published = Published::new();
+    published.signers.insert(Role::targets(), vec![Signer::bare(2), Signer::bare(12)]);
+    published.root = published.root_of(1);
+    published.root["roles"]["targets"]["threshold"] = 2.into();
+    let files = published.files();
+    let repository = Asking::with(published.pins()).ask(&files).expect("settles");
+    assert_eq!(repository.targets()[&Role::targets()].file().signers().len(), 2);
+}
+
+#[test]
+fn another_collections_files_do_not_count() {
+    // Nothing in the files says which collection they are of, but the root certificate's name.
+    let published = Published::new();
+    let error = refused(&published, |asking| asking.gun = Gun::parse("host.example/other").expect("valid"));
+    assert!(matches!(error, TrustError::NoRootKey { .. }), "{error}");
+    assert!(error.to_string().contains("the root certificate is for \"host.example/app\""), "{error}");
+    // Targets of another collection, signed by another key.
+    let mut published = Published::new();
+    let own = std::mem::replace(published.signers.get_mut(&Role::targets()).expect("there"), vec![Signer::bare(99)]);
+    assert!(matches!(refused(&published, |_| {}), TrustError::Threshold { got: 0, .. }));
+    assert_eq!(own.len(), 1);
+}
+
+#[test]
+fn a_delegation_that_is_under_its_threshold_is_skipped() {
+    let mut published = Published::new();
+    published.signers.insert(Role::releases(), vec![Signer::bare(55)]);
+    let files = published.files();
+    let repository = Asking::with(published.pins()).ask(&files).expect("settles");
+    assert!(matches!(repository.skipped()[&Role::releases()], TrustError::Threshold { got: 0, need: 1, .. }));
+}
+
+#[test]
+fn delegations_that_nobody_vouches_for_are_skipped() {
+    let published = Published::new();
+    let files = published.files();
+    let mut asking = Asking::with(published.pins());
+    asking.roles = ["targets/alice", "targets/releases/bob", "targets/alice/carol"].map(role).into();
+    let repository = asking.ask(&files).expect("settles");
+    let skipped = repository.skipped();
+    assert_eq!(
+        skipped[&role("targets/alice")],
+        TrustError::NotDelegated { role: role("targets/alice"), parent: Role::targets() }
+    );
+    assert!(matches!(skipped[&role("targets/releases/bob")], TrustError::NotDelegated { .. }));
+    assert_eq!(
+        skipped[&role("targets/alice/carol")],
+        TrustError::ParentSkipped { role: role("targets/alice/carol"), parent: role("targets/alice") }
+    );
+    // Delegated to, and not in the snapshot.
+    let mut published = Published::new();
+    let alice = Signer::bare(6);
+    delegate(published.targets_mut("targets"), "targets/alice", &[&alice], &[""], 1);
+    let files = published.files();
+    let mut asking = Asking::with(published.pins());
+    asking.roles.insert(role("targets/alice"));
+    let repository = asking.ask(&files).expect("settles");
+    assert_eq!(repository.skipped()[&role("targets/alice")], TrustError::NotInSnapshot(role("targets/alice")));
+    // More than anybody looks at.
+    asking.roles = (0..40).map(|n| role(&format!("targets/r{n}"))).collect();
+    assert_eq!(asking.ask(&files).expect_err("refused"), TrustError::Roles { got: 41 });
+}
+
+fn format(published: &Published) -> FormatError {
+    match refused(published, |_| {}) {
+        TrustError::Format { error, .. } => error,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn delegations_to_strangers_and_in_circles_are_refused() {
+    for child in ["targets", "targets/a/b", "targets/x/y/z"] {
+        let mut published = Published::new();
+        delegate(published.targets_mut("targets"), child, &[&Signer::bare(6)], &[""], 1);
+        let expected = FormatError::NotBelow { parent: Role::targets(), child: role(child) };
+        assert_eq!(format(&published), expected);
+    }
+    let mut published = Published::new();
+    delegate(published.targets_mut("targets/releases"), "targets/releases", &[&Signer::bare(6)], &[""], 1);
+    let (parent, child) = (Role::releases(), Role::releases());
+    assert_eq!(format(&published), FormatError::NotBelow { parent, child });
+    let mut published = Published::new();
+    delegate(published.targets_mut("targets"), "targets/releases", &[&Signer::bare(6)], &[""], 1);
+    assert_eq!(format(&published), FormatError::DelegatedTwice(Role::releases()));
+    let mut published = Published::new();
+    delegate(published.targets_mut("targets"), "targets/../../root", &[&Signer::bare(6)], &[""], 1);
+    let name = "targets/../../root".to_owned();
+    assert_eq!(format(&published), FormatError::Role(RoleError::Characters(name)));
+    let mut published = Published::new();
+    delegate(published.targets_mut("targets"), "targets/1/2/3/4/5/6/7/8/9", &[&Signer::bare(6)], &[""], 1);
+    assert!(matches!(format(&published), FormatError::Role(RoleError::Depth { got: 9, .. })));
+    let mut published = Published::new();
+    published.snapshot["meta"]["mirrors"] = entry(b"");
+    assert_eq!(format(&published), FormatError::Role(RoleError::Unknown("mirrors".to_owned())));
+}
+
+#[test]
+fn a_key_under_another_id_refuses_the_file() {
+    let mut published = Published::new();
+    let listed = published.signers[&Role::targets()][0].listed.id();
+    let other = Signer::bare(77).listed;
+    published.root["keys"][listed.to_string()] = other.to_value();
+    assert_eq!(format(&published), FormatError::Key(KeyError::OtherId { listed, got: other.id() }));
+    // Without the private member the id would be another one.
+    let mut published = Published::new();
+    published.root["keys"][listed.to_string()]["keyval"]["private"] = "AA==".into();
+    assert_eq!(format(&published), FormatError::Key(KeyError::Private(listed)));
+}
+
+#[test]
+fn what_cannot_be_fetched_is_unknown_and_what_is_not_there_is_none() {
+    let published = Published::new();
+    let asking = Asking::with(published.pins());
+    let server = published.files();
+    let mut files = Files::new();
+    let Ok(Step::Needs(needs)) = update(&asking.request(), &files) else { panic!("needs come first") };
+    let need = |file: &str, limit| Need { file: file.to_owned(), limit };
+    assert_eq!(needs, [need("timestamp.json", 16 * 1024), need("root.json", 64 * 1024)]);
+    files.insert("root.json".to_owned(), Fetched::Bytes(&server["root.json"]));
+    files.insert("timestamp.json".to_owned(), Fetched::Failed("timed out"));
+    let (file, reason) = ("timestamp.json".to_owned(), "timed out".to_owned());
+    assert_eq!(update(&asking.request(), &files), Ok(Step::Unknown(vec![Missing { file, reason }])));
+    files.insert("timestamp.json".to_owned(), Fetched::NotFound);
+    let error = update(&asking.request(), &files).expect_err("there is none");
+    assert_eq!(error.to_string(), "the server has no timestamp.json: there is no trust data for this collection");
+    let mut server = published.files();
+    server.retain(|name, _| !name.starts_with("snapshot."));
+    let error = asking.ask(&server).expect_err("refused");
+    assert!(matches!(error, TrustError::NotFound { names: Some(ref role), .. } if *role == Role::timestamp()));
+}
+
+#[test]
+fn nothing_is_believed_before_its_signature() {
+    // A targets file that is no targets file fails by its signature first.
+    let mut published = Published::new();
+    published.targets.insert(Role::targets(), json!({"_type": "Snapshot"}));
+    published.signers.insert(Role::targets(), vec![Signer::bare(99)]);
+    assert!(matches!(refused(&published, |_| {}), TrustError::Threshold { .. }));
+    assert!(!sign(&json!({}), &[]).is_empty());
+}

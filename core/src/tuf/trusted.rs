@@ -1,0 +1,247 @@
+//! What is left when everything was checked: the only way to what role files say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::TrustError;
+use super::key::KeyId;
+use super::role::{Gun, Role};
+use super::root::Root;
+use super::signature::RoleKeys;
+use super::snapshot::Snapshot;
+use super::targets::Targets;
+use super::timestamp::Timestamp;
+use crate::digest::Digest;
+use crate::time::UnixTime;
+
+/// What a role file says, after its signatures, hashes, version and expiry were checked. Only [`super::update`] makes one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trusted<'b, T> {
+    pub(super) content: T,
+    pub(super) bytes: &'b [u8],
+    pub(super) sha256: Digest,
+    pub(super) signers: BTreeSet<KeyId>,
+    pub(super) keys: RoleKeys,
+}
+
+/// A targets file with what its role may name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrustedTargets<'b> {
+    pub(super) file: Trusted<'b, Targets>,
+    pub(super) paths: Vec<String>,
+}
+
+/// The role files of one collection that belong together. It resolves any number of tags without another file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Repository<'b> {
+    pub(super) gun: Gun,
+    pub(super) root: Trusted<'b, Root>,
+    pub(super) timestamp: Trusted<'b, Timestamp>,
+    pub(super) snapshot: Trusted<'b, Snapshot>,
+    pub(super) targets: BTreeMap<Role, TrustedTargets<'b>>,
+    pub(super) skipped: BTreeMap<Role, TrustError>,
+    pub(super) remember: Remembered,
+}
+
+/// As a [`Repository`], but role files may have expired: enough to sign them again, and no way to decide by it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Base<'b>(pub(super) Repository<'b>);
+
+/// Whether files that have expired are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// They are.
+    Enforced,
+    /// They are read, because they are to be signed again.
+    ToBeRenewed,
+}
+
+/// A version of a role file that was seen, and its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    /// The version.
+    pub version: u64,
+    /// SHA-256 of the file.
+    pub sha256: Digest,
+}
+
+/// The newest versions that were ever seen of a collection. It only grows; whoever keeps it, keeps it by collection.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Remembered {
+    /// Of the root.
+    pub root: Option<Seen>,
+    /// Of the timestamp.
+    pub timestamp: Option<Seen>,
+    /// Of the snapshot.
+    pub snapshot: Option<Seen>,
+    /// Of `targets` and delegations.
+    #[serde(default)]
+    pub targets: BTreeMap<Role, Seen>,
+}
+
+impl<T> Trusted<'_, T> {
+    /// What the file says.
+    pub fn get(&self) -> &T {
+        &self.content
+    }
+
+    /// The file, as it was fetched.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes
+    }
+
+    /// SHA-256 of the file.
+    pub fn sha256(&self) -> &Digest {
+        &self.sha256
+    }
+
+    /// The keys that signed it, of those that the role has.
+    pub fn signers(&self) -> &BTreeSet<KeyId> {
+        &self.signers
+    }
+
+    /// The keys that the role has, and how many of them have to sign.
+    pub fn keys(&self) -> &RoleKeys {
+        &self.keys
+    }
+}
+
+impl<'b> TrustedTargets<'b> {
+    /// The file.
+    pub fn file(&self) -> &Trusted<'b, Targets> {
+        &self.file
+    }
+
+    /// What the names of its targets may begin with, all roles above considered.
+    pub fn paths(&self) -> &[String] {
+        &self.paths
+    }
+
+    /// What the names of a delegation's targets may begin with, if the role delegates to it.
+    pub fn paths_of(&self, delegation: &Role) -> Option<Vec<String>> {
+        Some(self.file.content.delegations().get(delegation)?.paths_within(&self.paths))
+    }
+
+    /// Whether the role may say what this target is.
+    pub fn may_name(&self, target: &str) -> bool {
+        self.paths.iter().any(|path| target.starts_with(path.as_str()))
+    }
+}
+
+impl<'b> Repository<'b> {
+    /// The collection.
+    pub fn gun(&self) -> &Gun {
+        &self.gun
+    }
+
+    /// The root.
+    pub fn root(&self) -> &Trusted<'b, Root> {
+        &self.root
+    }
+
+    /// The timestamp.
+    pub fn timestamp(&self) -> &Trusted<'b, Timestamp> {
+        &self.timestamp
+    }
+
+    /// The snapshot.
+    pub fn snapshot(&self) -> &Trusted<'b, Snapshot> {
+        &self.snapshot
+    }
+
+    /// The roles that say what tags are: `targets`, and the delegations that were asked for and are believed.
+    pub fn targets(&self) -> &BTreeMap<Role, TrustedTargets<'b>> {
+        &self.targets
+    }
+
+    /// Delegations that were asked for and count for nothing, with the reason.
+    pub fn skipped(&self) -> &BTreeMap<Role, TrustError> {
+        &self.skipped
+    }
+
+    /// What to remember from now on.
+    pub fn remember(&self) -> &Remembered {
+        &self.remember
+    }
+
+    /// The moment from which on not all of this counts any more, and whose file is the first to expire.
+    pub fn expires(&self) -> (Role, UnixTime) {
+        let delegated = self.targets.iter().map(|(role, targets)| (role.clone(), targets.file.content.expires()));
+        let base = [(Role::root(), self.root.content.expires()), (Role::snapshot(), self.snapshot.content.expires())];
+        let timestamp = (Role::timestamp(), self.timestamp.content.expires());
+        base.into_iter().chain(delegated).fold(timestamp, |first, next| if next.1 < first.1 { next } else { first })
+    }
+}
+
+impl<'b> Base<'b> {
+    /// The collection.
+    pub fn gun(&self) -> &Gun {
+        &self.0.gun
+    }
+
+    /// The root.
+    pub fn root(&self) -> &Trusted<'b, Root> {
+        &self.0.root
+    }
+
+    /// The snapshot.
+    pub fn snapshot(&self) -> &Trusted<'b, Snapshot> {
+        &self.0.snapshot
+    }
+
+    /// `targets`, and the delegations that were asked for and that enough of their keys signed.
+    pub fn targets(&self) -> &BTreeMap<Role, TrustedTargets<'b>> {
+        &self.0.targets
+    }
+
+    /// Delegations that were asked for and count for nothing, with the reason.
+    pub fn skipped(&self) -> &BTreeMap<Role, TrustError> {
+        &self.0.skipped
+    }
+
+    /// What to remember from now on.
+    pub fn remember(&self) -> &Remembered {
+        &self.0.remember
+    }
+}
+
+impl Remembered {
+    /// What was seen of a role.
+    pub fn of(&self, role: &Role) -> Option<&Seen> {
+        match role.name() {
+            "root" => self.root.as_ref(),
+            "timestamp" => self.timestamp.as_ref(),
+            "snapshot" => self.snapshot.as_ref(),
+            _ => self.targets.get(role),
+        }
+    }
+
+    /// Takes a newer version in. An older one changes nothing.
+    pub fn see(&mut self, role: &Role, seen: Seen) {
+        let newer = self.of(role).is_none_or(|before| before.version < seen.version);
+        match role.name() {
+            _ if !newer => {}
+            "root" => self.root = Some(seen),
+            "timestamp" => self.timestamp = Some(seen),
+            "snapshot" => self.snapshot = Some(seen),
+            _ => {
+                self.targets.insert(role.clone(), seen);
+            }
+        }
+    }
+
+    /// The newest of both: two processes that saw different versions of one collection agree on the same state.
+    pub fn merge(&mut self, other: &Self) {
+        let base =
+            [(Role::root(), &other.root), (Role::timestamp(), &other.timestamp), (Role::snapshot(), &other.snapshot)];
+        for (role, seen) in base.into_iter().filter_map(|(role, seen)| Some((role, seen.clone()?))) {
+            self.see(&role, seen);
+        }
+        for (role, seen) in &other.targets {
+            self.see(role, seen.clone());
+        }
+    }
+}

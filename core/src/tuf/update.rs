@@ -1,0 +1,422 @@
+//! The client's update (notary, client/tufclient.go, `Update`): what is needed next, or the state of a collection.
+//!
+//! It is asked again with everything that was fetched so far, and does no I/O. Root and timestamp come first, then the snapshot
+//! that the timestamp names, then the targets files that the snapshot names, those that are delegated to last.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::error::{FormatError, TrustError};
+use super::format::Hashes;
+use super::pinning::{Anchor, Pins};
+use super::role::{Gun, Role};
+use super::root::Root;
+use super::rotation::{self, Candidate};
+use super::signature::{Envelope, RoleKeys};
+use super::snapshot::Snapshot;
+use super::targets::Targets;
+use super::timestamp::Timestamp;
+use super::trusted::{Base, Expiry, Remembered, Repository, Seen, Trusted, TrustedTargets};
+use crate::digest::Digest;
+use crate::limits::{
+    MAX_ROLE_FILE_BYTES, MAX_ROOT_CHAIN, MAX_ROOT_FILE_BYTES, MAX_TIMESTAMP_FILE_BYTES, MAX_TRUST_ROLES,
+};
+use crate::time::UnixTime;
+
+/// What is asked about a collection.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'r> {
+    /// The collection.
+    pub gun: &'r Gun,
+    /// Which root keys are trusted.
+    pub pins: &'r Pins,
+    /// The delegations that are looked at. Those above them are looked at too, and `targets` always.
+    pub roles: &'r BTreeSet<Role>,
+    /// The time.
+    pub now: UnixTime,
+    /// What was seen of this collection before, if anything.
+    pub remembered: Option<&'r Remembered>,
+    /// The lowest versions that are allowed, by role.
+    pub minimum_versions: &'r BTreeMap<Role, u64>,
+}
+
+/// What came of a need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fetched<'b> {
+    /// The file. One that is longer than the limit comes cut off behind it, not as a failure.
+    Bytes(&'b [u8]),
+    /// The server says that it has no such file.
+    NotFound,
+    /// Anything else, with the reason.
+    Failed(&'b str),
+}
+
+/// What was fetched so far, by the name of the file.
+pub type Files<'b> = BTreeMap<String, Fetched<'b>>;
+
+/// A role file to fetch.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Need {
+    /// Its name below `_trust/tuf/`, e.g. `snapshot.<sha256>.json`.
+    pub file: String,
+    /// Octets after which to stop reading.
+    pub limit: u64,
+}
+
+/// A role file that could not be fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Its name.
+    pub file: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What comes next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step<T> {
+    /// These files are needed, in any order.
+    Needs(Vec<Need>),
+    /// These files could not be fetched: nothing is known.
+    Unknown(Vec<Missing>),
+    /// Everything was checked.
+    Settled(Box<T>),
+}
+
+/// Goes on with the update of a collection.
+///
+/// # Errors
+/// [`TrustError`]: the collection is not believed.
+pub fn update<'b>(request: &Request<'_>, files: &Files<'b>) -> Result<Step<Repository<'b>>, TrustError> {
+    Updater::new(request, files, Expiry::Enforced).run()
+}
+
+/// As [`update`], for somebody who signs again what has expired.
+///
+/// # Errors
+/// [`TrustError`]: the collection is not believed.
+pub fn update_for_signing<'b>(request: &Request<'_>, files: &Files<'b>) -> Result<Step<Base<'b>>, TrustError> {
+    Ok(match Updater::new(request, files, Expiry::ToBeRenewed).run()? {
+        Step::Settled(repository) => Step::Settled(Box::new(Base(*repository))),
+        Step::Needs(needs) => Step::Needs(needs),
+        Step::Unknown(missing) => Step::Unknown(missing),
+    })
+}
+
+struct Updater<'r, 'b> {
+    request: &'r Request<'r>,
+    files: &'r Files<'b>,
+    expiry: Expiry,
+    needs: Vec<Need>,
+    missing: Vec<Missing>,
+    remember: Remembered,
+}
+
+impl<'r, 'b> Updater<'r, 'b> {
+    fn new(request: &'r Request<'r>, files: &'r Files<'b>, expiry: Expiry) -> Self {
+        let remember = request.remembered.cloned().unwrap_or_default();
+        Self { request, files, expiry, needs: Vec::new(), missing: Vec::new(), remember }
+    }
+
+    fn run(mut self) -> Result<Step<Repository<'b>>, TrustError> {
+        let wanted = wanted(self.request.roles)?;
+        let timestamp = self.first(&Role::timestamp(), MAX_TIMESTAMP_FILE_BYTES)?;
+        let Some(root) = self.root()? else { return Ok(self.pause()) };
+        let Some(bytes) = timestamp else { return Ok(self.pause()) };
+        let timestamp = self.role_file(root.content.timestamp(), bytes, Timestamp::read)?;
+        self.check_current(&timestamp, timestamp.content.version(), timestamp.content.expires())?;
+
+        let meta = timestamp.content.snapshot();
+        let name = Role::snapshot().file_by_hash(timestamp.content.snapshot_sha256());
+        let Some(bytes) = self.named(&name, &Role::snapshot(), &Role::timestamp(), meta)? else {
+            return Ok(self.pause());
+        };
+        let snapshot = self.role_file(root.content.snapshot(), bytes, Snapshot::read)?;
+        self.check_current(&snapshot, snapshot.content.version(), snapshot.content.expires())?;
+        for want in snapshot.content.files().get(&Role::root()).into_iter().flat_map(Hashes::digests) {
+            if want.check(root.bytes).is_err() {
+                return Err(TrustError::MixAndMatch { got: Digest::of(want.algorithm(), root.bytes), want });
+            }
+        }
+
+        let (targets, skipped) = self.targets(&wanted, &root.content, &snapshot.content)?;
+        if !self.needs.is_empty() || !self.missing.is_empty() {
+            return Ok(self.pause());
+        }
+        let (gun, remember) = (self.request.gun.clone(), self.remember);
+        Ok(Step::Settled(Box::new(Repository { gun, root, timestamp, snapshot, targets, skipped, remember })))
+    }
+
+    fn pause(self) -> Step<Repository<'b>> {
+        if self.missing.is_empty() { Step::Needs(self.needs) } else { Step::Unknown(self.missing) }
+    }
+
+    /// A file, or nothing when it is still needed or could not be fetched.
+    fn file(&mut self, name: &str, named_by: Option<&Role>, limit: u64) -> Result<Option<&'b [u8]>, TrustError> {
+        match self.files.get(name) {
+            None => self.needs.push(Need { file: name.to_owned(), limit }),
+            Some(Fetched::Failed(reason)) => {
+                self.missing.push(Missing { file: name.to_owned(), reason: (*reason).to_owned() });
+            }
+            Some(Fetched::NotFound) => {
+                return Err(TrustError::NotFound { file: name.to_owned(), names: named_by.cloned() });
+            }
+            Some(Fetched::Bytes(bytes)) => {
+                let got = octets(bytes);
+                if got > limit {
+                    return Err(TrustError::Endless { file: name.to_owned(), got, limit });
+                }
+                return Ok(Some(bytes));
+            }
+        }
+        Ok(None)
+    }
+
+    fn first(&mut self, role: &Role, limit: u64) -> Result<Option<&'b [u8]>, TrustError> {
+        self.file(&role.file(), None, limit)
+    }
+
+    /// A file that another one names with length and hashes.
+    fn named(&mut self, name: &str, role: &Role, by: &Role, meta: &Hashes) -> Result<Option<&'b [u8]>, TrustError> {
+        if meta.length > MAX_ROLE_FILE_BYTES {
+            return Err(TrustError::Endless { file: name.to_owned(), got: meta.length, limit: MAX_ROLE_FILE_BYTES });
+        }
+        let Some(bytes) = self.file(name, Some(by), meta.length)? else { return Ok(None) };
+        for want in meta.digests() {
+            if let Err(mismatch) = want.check(bytes) {
+                let got = mismatch.got;
+                return Err(TrustError::Hash { role: role.clone(), by: by.clone(), got, want });
+            }
+        }
+        if octets(bytes) != meta.length {
+            let (got, want) = (octets(bytes), meta.length);
+            return Err(TrustError::Length { role: role.clone(), by: by.clone(), got, want });
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Reads a file and checks that enough of its role's keys signed it.
+    fn role_file<T>(
+        &self,
+        keys: &RoleKeys,
+        bytes: &'b [u8],
+        read: impl Fn(&Envelope) -> Result<T, FormatError>,
+    ) -> Result<Trusted<'b, T>, TrustError> {
+        let role = &keys.role;
+        let format = |error| TrustError::Format { file: role.file(), error };
+        let envelope = Envelope::parse(bytes, MAX_ROLE_FILE_BYTES).map_err(format)?;
+        let signers = envelope.check(keys).map_err(|short| TrustError::Threshold {
+            role: role.clone(),
+            got: short.got,
+            need: short.need,
+            problems: short.problems,
+        })?;
+        let content = read(&envelope).map_err(format)?;
+        Ok(Trusted { content, bytes, sha256: envelope.sha256().clone(), signers, keys: keys.clone() })
+    }
+
+    /// Version and expiry, in this order: an old file has usually expired too, and it is its age that tells what goes on.
+    fn check_current<T>(&mut self, file: &Trusted<'_, T>, version: u64, expires: UnixTime) -> Result<(), TrustError> {
+        let role = &file.keys.role;
+        if let Some(seen) = self.remember.of(role) {
+            if version < seen.version {
+                return Err(TrustError::Rollback { role: role.clone(), got: version, remembered: seen.version });
+            }
+            if version == seen.version && file.sha256 != seen.sha256 {
+                let (got, remembered) = (file.sha256.clone(), seen.sha256.clone());
+                return Err(TrustError::OtherContent { role: role.clone(), version, got, remembered });
+            }
+        }
+        if let Some(minimum) = self.request.minimum_versions.get(role).filter(|minimum| version < **minimum) {
+            return Err(TrustError::BelowMinimum { role: role.clone(), got: version, minimum: *minimum });
+        }
+        // Expiry has whole seconds here: a file whose last second has begun has expired.
+        let now = self.request.now;
+        if self.expiry == Expiry::Enforced && expires <= now {
+            let keys = file.keys.keys.keys().copied().collect();
+            return Err(TrustError::Expired { role: role.clone(), expired: expires, now, keys });
+        }
+        self.remember.see(role, Seen { version, sha256: file.sha256.clone() });
+        Ok(())
+    }
+
+    fn root(&mut self) -> Result<Option<Trusted<'b, Root>>, TrustError> {
+        let anchors = self.request.pins.anchors(self.request.gun)?;
+        let Some(bytes) = self.first(&Role::root(), MAX_ROOT_FILE_BYTES)? else { return Ok(None) };
+        let newest = candidate(&Role::root().file(), bytes)?;
+        if !self.follows_remembered(&newest)? | !self.is_pinned(&anchors, &newest)? {
+            return Ok(None);
+        }
+        let now = (self.expiry == Expiry::Enforced).then_some(self.request.now);
+        newest.check_own(self.request.gun, now)?;
+        let signers = newest.envelope.check(newest.root.root()).unwrap_or_default();
+        let keys = newest.root.root().clone();
+        let sha256 = newest.envelope.sha256().clone();
+        let (version, expires) = (newest.root.version(), newest.root.expires());
+        let root = Trusted { content: newest.root, bytes, sha256, signers, keys };
+        self.check_current(&root, version, expires)?;
+        Ok(Some(root))
+    }
+
+    /// The newest root is the one that is remembered, or one that it leads to. Not so when files are still needed.
+    fn follows_remembered(&mut self, newest: &Candidate) -> Result<bool, TrustError> {
+        let Some(seen) = self.remember.root.clone() else { return Ok(true) };
+        // An older version, or other content of the same one: check_current says so.
+        if newest.root.version() <= seen.version {
+            return Ok(true);
+        }
+        let mut sha256 = [0; 32];
+        if hex::decode_to_slice(seen.sha256.encoded(), &mut sha256).is_err() {
+            return Ok(true);
+        }
+        let name = Role::root().file_by_hash(&sha256);
+        let Some(bytes) = self.file(&name, Some(&Role::root()), MAX_ROOT_FILE_BYTES)? else { return Ok(false) };
+        if let Err(mismatch) = seen.sha256.check(bytes) {
+            let (role, by) = (Role::root(), Role::root());
+            return Err(TrustError::Hash { role, by, got: mismatch.got, want: mismatch.want });
+        }
+        let start = candidate(&name, bytes)?.root;
+        self.leads_to(&start, newest)
+    }
+
+    /// A pin names the newest root's keys, or those of an older one that leads to it.
+    fn is_pinned(&mut self, anchors: &[&Anchor], newest: &Candidate) -> Result<bool, TrustError> {
+        let (gun, now) = (self.request.gun, self.request.now);
+        let direct = newest.check_pinned(anchors, gun, now, self.expiry == Expiry::Enforced);
+        let older: Vec<&Anchor> = anchors.iter().copied().filter(|anchor| anchor.may_be_succeeded()).collect();
+        let (Err(reason), false) = (&direct, older.is_empty()) else { return direct.map(|()| true) };
+        let last = newest.root.version().saturating_sub(1);
+        if last > MAX_ROOT_CHAIN {
+            return Err(TrustError::RootChain { from: 1, to: newest.root.version() });
+        }
+        for version in 1..=last {
+            let name = Role::root().file_by_version(version);
+            // A gap is no failure here: what lies before it may lead to the newest root directly.
+            if matches!(self.files.get(&name), Some(Fetched::NotFound)) {
+                continue;
+            }
+            let Some(bytes) = self.file(&name, Some(&Role::root()), MAX_ROOT_FILE_BYTES)? else { continue };
+            let start = versioned(&name, bytes, version)?;
+            if start.check_pinned(&older, gun, now, false).is_ok() {
+                if !self.needs.is_empty() {
+                    continue;
+                }
+                return self.leads_to(&start.root, newest);
+            }
+        }
+        if self.needs.is_empty() && self.missing.is_empty() { Err(reason.clone()) } else { Ok(false) }
+    }
+
+    /// The keys of a root that is trusted signed the newest one, or those in between lead to it.
+    fn leads_to(&mut self, start: &Root, newest: &Candidate) -> Result<bool, TrustError> {
+        let gun = self.request.gun;
+        let direct = newest.check_successor_of(start, gun);
+        let (from, to) = (start.version(), newest.root.version());
+        let between = from.saturating_add(1)..to;
+        let (Err(TrustError::Rotation { .. }), false) = (&direct, between.is_empty()) else {
+            return direct.map(|()| true);
+        };
+        if to.saturating_sub(from) > MAX_ROOT_CHAIN {
+            return Err(TrustError::RootChain { from, to });
+        }
+        let mut chain = Vec::new();
+        let mut is_whole = true;
+        for version in between {
+            let name = Role::root().file_by_version(version);
+            match self.file(&name, Some(&Role::root()), MAX_ROOT_FILE_BYTES)? {
+                Some(bytes) => chain.push(versioned(&name, bytes, version)?),
+                None => is_whole = false,
+            }
+        }
+        if !is_whole {
+            return Ok(false);
+        }
+        rotation::check_chain(start, &chain, newest, gun).map(|()| true)
+    }
+
+    /// `targets` has to be believed; a delegation that is not is skipped, as Notary does, unless it is an attack by itself.
+    #[expect(clippy::type_complexity, reason = "said once, taken apart at once")]
+    fn targets(
+        &mut self,
+        wanted: &BTreeSet<Role>,
+        root: &Root,
+        snapshot: &Snapshot,
+    ) -> Result<(BTreeMap<Role, TrustedTargets<'b>>, BTreeMap<Role, TrustError>), TrustError> {
+        let mut trusted: BTreeMap<Role, TrustedTargets<'b>> = BTreeMap::new();
+        let mut skipped = BTreeMap::new();
+        // Those above come first: their names are the beginning of those below.
+        for role in wanted {
+            let (keys, paths) = match role.parent() {
+                None => (root.targets().clone(), vec![String::new()]),
+                Some(parent) => match trusted.get(&parent) {
+                    None if skipped.contains_key(&parent) => {
+                        skipped.insert(role.clone(), TrustError::ParentSkipped { role: role.clone(), parent });
+                        continue;
+                    }
+                    // It is still needed itself.
+                    None => continue,
+                    Some(above) => match above.file.content.delegations().get(role) {
+                        None => {
+                            skipped.insert(role.clone(), TrustError::NotDelegated { role: role.clone(), parent });
+                            continue;
+                        }
+                        Some(delegation) => (delegation.keys.clone(), delegation.paths_within(&above.paths)),
+                    },
+                },
+            };
+            let Some(meta) = snapshot.files().get(role) else {
+                skipped.insert(role.clone(), TrustError::NotInSnapshot(role.clone()));
+                continue;
+            };
+            let sha256 = meta.sha256.ok_or_else(|| TrustError::Format {
+                file: Role::snapshot().file(),
+                error: FormatError::NoHash { of: role.to_string(), want: "sha256" },
+            })?;
+            let name = role.file_by_hash(&sha256);
+            let Some(bytes) = self.named(&name, role, &Role::snapshot(), meta)? else { continue };
+            let read = self.role_file(&keys, bytes, |envelope| Targets::read(role, envelope)).and_then(|file| {
+                self.check_current(&file, file.content.version(), file.content.expires())?;
+                Ok(file)
+            });
+            match read {
+                Ok(file) => {
+                    trusted.insert(role.clone(), TrustedTargets { file, paths });
+                }
+                Err(error @ (TrustError::Expired { .. } | TrustError::Threshold { .. })) if role.is_delegation() => {
+                    skipped.insert(role.clone(), error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((trusted, skipped))
+    }
+}
+
+/// The roles that are looked at: `targets`, those asked for, and all between.
+fn wanted(roles: &BTreeSet<Role>) -> Result<BTreeSet<Role>, TrustError> {
+    let mut wanted = BTreeSet::from([Role::targets()]);
+    for role in roles.iter().filter(|role| role.has_targets()) {
+        let mut next = Some(role.clone());
+        while let Some(role) = next {
+            next = role.parent();
+            wanted.insert(role);
+        }
+    }
+    if wanted.len() > MAX_TRUST_ROLES { Err(TrustError::Roles { got: wanted.len() }) } else { Ok(wanted) }
+}
+
+fn candidate(file: &str, bytes: &[u8]) -> Result<Candidate, TrustError> {
+    let format = |error| TrustError::Format { file: file.to_owned(), error };
+    let envelope = Envelope::parse(bytes, MAX_ROOT_FILE_BYTES).map_err(format)?;
+    let root = Root::read(&envelope).map_err(format)?;
+    Ok(Candidate { envelope, root })
+}
+
+fn versioned(file: &str, bytes: &[u8], version: u64) -> Result<Candidate, TrustError> {
+    let candidate = candidate(file, bytes)?;
+    let got = candidate.root.version();
+    if got == version { Ok(candidate) } else { Err(TrustError::RootVersion { file: file.to_owned(), got }) }
+}
+
+fn octets(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
