@@ -277,3 +277,7 @@ pub const MAX_ROOT_CHAIN: u64 = 64;
 
 /// Pins of Docker Content Trust in one signer: root keys, root certificates, authorities. 64: one for each repository of a team.
 pub const MAX_TRUST_PINS: usize = 64;
+
+/// Rounds that turn a passphrase into the key of an encrypted PKCS #8 file. 1,000,000: Notary writes 2,048, OWASP advises
+/// 600,000; as many take about a second.
+pub const MAX_KEY_ROUNDS: u32 = 1_000_000;

@@ -1,7 +1,7 @@
 //! Keys: public ones with their fingerprint, private ones for signing, and cosign's encrypted form of these.
 
 mod encrypted;
-mod pem;
+pub(crate) mod pem;
 mod private;
 mod public;
 mod scheme;

@@ -6,7 +6,7 @@ use crate::limits::MAX_KEY_BYTES;
 
 /// Why bytes are not one PEM block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum PemError {
+pub(crate) enum PemError {
     #[error("{got} octets, a key file has at most {MAX_KEY_BYTES}")]
     TooLarge { got: usize },
     #[error("not PEM: expected -----BEGIN …----- at the start")]
@@ -18,7 +18,7 @@ pub(super) enum PemError {
 }
 
 /// The label and the decoded content of a file that is one PEM block.
-pub(super) fn single_block(bytes: &[u8]) -> Result<(String, Zeroizing<Vec<u8>>), PemError> {
+pub(crate) fn single_block(bytes: &[u8]) -> Result<(String, Zeroizing<Vec<u8>>), PemError> {
     if bytes.len() > MAX_KEY_BYTES {
         return Err(PemError::TooLarge { got: bytes.len() });
     }
@@ -37,7 +37,7 @@ pub(super) fn single_block(bytes: &[u8]) -> Result<(String, Zeroizing<Vec<u8>>),
 }
 
 /// Writes one PEM block with lines of 64 characters.
-pub(super) fn write(label: &str, content: &[u8]) -> Result<Zeroizing<String>, pem_rfc7468::Error> {
+pub(crate) fn write(label: &str, content: &[u8]) -> Result<Zeroizing<String>, pem_rfc7468::Error> {
     pem_rfc7468::encode_string(label, pem_rfc7468::LineEnding::LF, content).map(Zeroizing::new)
 }
 

@@ -103,7 +103,7 @@ impl PrivateKey {
         }
     }
 
-    fn from_pkcs8(der: &[u8]) -> Result<Self, PrivateKeyError> {
+    pub(crate) fn from_pkcs8(der: &[u8]) -> Result<Self, PrivateKeyError> {
         let info = PrivateKeyInfoRef::try_from(der).map_err(encoding)?;
         let curve = info.algorithm.parameters_oid().ok();
         match (info.algorithm.oid.to_string().as_str(), curve) {
@@ -127,7 +127,7 @@ impl PrivateKey {
         }
     }
 
-    fn from_sec1(der: &[u8]) -> Result<Self, PrivateKeyError> {
+    pub(crate) fn from_sec1(der: &[u8]) -> Result<Self, PrivateKeyError> {
         let key = sec1::EcPrivateKey::try_from(der).map_err(encoding)?;
         match key.parameters.and_then(|parameters| parameters.named_curve()) {
             Some(super::public::SECP256R1) => {
@@ -144,7 +144,7 @@ impl PrivateKey {
         }
     }
 
-    fn from_pkcs1(der: &[u8]) -> Result<Self, PrivateKeyError> {
+    pub(crate) fn from_pkcs1(der: &[u8]) -> Result<Self, PrivateKeyError> {
         let algorithm = rsa::pkcs1::ALGORITHM_ID;
         let private_key = der::asn1::OctetStringRef::new(der).map_err(encoding)?;
         let document =

@@ -14,6 +14,7 @@ mod notation;
 mod requirement;
 mod set;
 mod signer;
+mod trust;
 mod validity;
 
 pub use age::{Age, NotYoung};
@@ -29,4 +30,6 @@ pub use notation::NotationSigner;
 pub use requirement::{Leaf, Requirement};
 pub use set::{Diagnostic, PolicySet};
 pub use signer::{Signer, System};
+pub use signer::{IdentityRule, Signer};
+pub use trust::{ContentTrust, ContentTrustDocument};
 pub use validity::{Invalid, Validity};

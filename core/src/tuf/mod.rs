@@ -9,6 +9,7 @@ mod error;
 mod format;
 pub mod key;
 pub mod pinning;
+pub mod private_key;
 pub mod resolve;
 pub mod role;
 mod root;
@@ -22,6 +23,8 @@ mod timestamp;
 mod trusted;
 mod update;
 
+use crate::limits::{MAX_ROLE_FILE_BYTES, MAX_ROOT_FILE_BYTES};
+
 pub use error::{FormatError, TrustError};
 pub use format::Hashes;
 pub(crate) use pinning::check_key as check_root_keys;
@@ -34,13 +37,18 @@ pub use timestamp::Timestamp;
 pub use trusted::{Base, Expiry, Remembered, Repository, Seen, Trusted, TrustedTargets};
 pub use update::{Fetched, Files, Missing, Need, Request, Step, update, update_for_signing};
 
-/// Reads a role file as verifiers do, without checking who signed it.
-pub(crate) fn inspect(role: &role::Role, envelope: &Envelope) -> Result<(), FormatError> {
+/// Reads a role file as verifiers do, without checking who signed it: whether it is one, and nothing more.
+///
+/// # Errors
+/// [`FormatError`].
+pub fn inspect(role: &role::Role, file: &[u8]) -> Result<(), FormatError> {
+    let limit = if *role == role::Role::root() { MAX_ROOT_FILE_BYTES } else { MAX_ROLE_FILE_BYTES };
+    let envelope = Envelope::parse(file, limit)?;
     match role.name() {
-        "root" => Root::read(envelope).map(|_| ()),
-        "snapshot" => Snapshot::read(envelope).map(|_| ()),
-        "timestamp" => Timestamp::read(envelope).map(|_| ()),
-        _ => Targets::read(role, envelope).map(|_| ()),
+        "root" => Root::read(&envelope).map(|_| ()),
+        "snapshot" => Snapshot::read(&envelope).map(|_| ()),
+        "timestamp" => Timestamp::read(&envelope).map(|_| ()),
+        _ => Targets::read(role, &envelope).map(|_| ()),
     }
 }
 

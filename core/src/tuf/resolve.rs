@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::error::TrustError;
 use super::role::Role;
 use super::trusted::Repository;
-use crate::digest::Digest;
+use crate::digest::{Algorithm, Digest};
 use crate::text::excerpt;
 
 /// Which roles say what a tag is.
@@ -138,12 +138,15 @@ impl Repository<'_> {
 
     /// The tags that are this digest: of each, what it is to whoever asks for it.
     pub fn tags_of(&self, digest: &Digest, lookup: &Lookup) -> Vec<Found> {
+        let mut sha256 = [0; 32];
+        if digest.algorithm() != Algorithm::Sha256 || hex::decode_to_slice(digest.encoded(), &mut sha256).is_err() {
+            return Vec::new();
+        }
         let roles = lookup.roles();
         let files = roles.iter().filter_map(|role| self.targets.get(role));
         // Only names that some role gives this digest are resolved: each costs a few look-ups, whatever the others are.
-        let names = files
-            .flat_map(|file| file.file.content.targets())
-            .filter(|(_, target)| target.sha256.is_some_and(|sha256| hex::encode(sha256) == digest.encoded()));
+        let names =
+            files.flat_map(|file| file.file.content.targets()).filter(|(_, target)| target.sha256 == Some(sha256));
         let names: BTreeSet<&String> = names.map(|(name, _)| name).collect();
         let found = names.into_iter().filter_map(|name| self.resolve(name, lookup).ok());
         found.filter(|found| found.digest == *digest).collect()

@@ -120,11 +120,6 @@ impl<'b> TrustedTargets<'b> {
         &self.paths
     }
 
-    /// What the names of a delegation's targets may begin with, if the role delegates to it.
-    pub fn paths_of(&self, delegation: &Role) -> Option<Vec<String>> {
-        Some(self.file.content.delegations().get(delegation)?.paths_within(&self.paths))
-    }
-
     /// Whether the role may say what this target is.
     pub fn may_name(&self, target: &str) -> bool {
         self.paths.iter().any(|path| target.starts_with(path.as_str()))

@@ -3,23 +3,22 @@
 //! It is asked again with everything that was fetched so far, and does no I/O. Root and timestamp come first, then the snapshot
 //! that the timestamp names, then the targets files that the snapshot names, those that are delegated to last.
 
+mod roots;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::{FormatError, TrustError};
 use super::format::Hashes;
-use super::pinning::{Anchor, Pins};
+use super::pinning::Pins;
 use super::role::{Gun, Role};
 use super::root::Root;
-use super::rotation::{self, Candidate};
 use super::signature::{Envelope, RoleKeys};
 use super::snapshot::Snapshot;
 use super::targets::Targets;
 use super::timestamp::Timestamp;
 use super::trusted::{Base, Expiry, Remembered, Repository, Seen, Trusted, TrustedTargets};
 use crate::digest::Digest;
-use crate::limits::{
-    MAX_ROLE_FILE_BYTES, MAX_ROOT_CHAIN, MAX_ROOT_FILE_BYTES, MAX_TIMESTAMP_FILE_BYTES, MAX_TRUST_ROLES,
-};
+use crate::limits::{MAX_ROLE_FILE_BYTES, MAX_TIMESTAMP_FILE_BYTES, MAX_TRUST_ROLES};
 use crate::time::UnixTime;
 
 /// What is asked about a collection.
@@ -239,100 +238,6 @@ impl<'r, 'b> Updater<'r, 'b> {
         Ok(())
     }
 
-    fn root(&mut self) -> Result<Option<Trusted<'b, Root>>, TrustError> {
-        let anchors = self.request.pins.anchors(self.request.gun)?;
-        let Some(bytes) = self.first(&Role::root(), MAX_ROOT_FILE_BYTES)? else { return Ok(None) };
-        let newest = candidate(&Role::root().file(), bytes)?;
-        if !self.follows_remembered(&newest)? | !self.is_pinned(&anchors, &newest)? {
-            return Ok(None);
-        }
-        let now = (self.expiry == Expiry::Enforced).then_some(self.request.now);
-        newest.check_own(self.request.gun, now)?;
-        let signers = newest.envelope.check(newest.root.root()).unwrap_or_default();
-        let keys = newest.root.root().clone();
-        let sha256 = newest.envelope.sha256().clone();
-        let (version, expires) = (newest.root.version(), newest.root.expires());
-        let root = Trusted { content: newest.root, bytes, sha256, signers, keys };
-        self.check_current(&root, version, expires)?;
-        Ok(Some(root))
-    }
-
-    /// The newest root is the one that is remembered, or one that it leads to. Not so when files are still needed.
-    fn follows_remembered(&mut self, newest: &Candidate) -> Result<bool, TrustError> {
-        let Some(seen) = self.remember.root.clone() else { return Ok(true) };
-        // An older version, or other content of the same one: check_current says so.
-        if newest.root.version() <= seen.version {
-            return Ok(true);
-        }
-        let mut sha256 = [0; 32];
-        if hex::decode_to_slice(seen.sha256.encoded(), &mut sha256).is_err() {
-            return Ok(true);
-        }
-        let name = Role::root().file_by_hash(&sha256);
-        let Some(bytes) = self.file(&name, Some(&Role::root()), MAX_ROOT_FILE_BYTES)? else { return Ok(false) };
-        if let Err(mismatch) = seen.sha256.check(bytes) {
-            let (role, by) = (Role::root(), Role::root());
-            return Err(TrustError::Hash { role, by, got: mismatch.got, want: mismatch.want });
-        }
-        let start = candidate(&name, bytes)?.root;
-        self.leads_to(&start, newest)
-    }
-
-    /// A pin names the newest root's keys, or those of an older one that leads to it.
-    fn is_pinned(&mut self, anchors: &[&Anchor], newest: &Candidate) -> Result<bool, TrustError> {
-        let (gun, now) = (self.request.gun, self.request.now);
-        let direct = newest.check_pinned(anchors, gun, now, self.expiry == Expiry::Enforced);
-        let older: Vec<&Anchor> = anchors.iter().copied().filter(|anchor| anchor.may_be_succeeded()).collect();
-        let (Err(reason), false) = (&direct, older.is_empty()) else { return direct.map(|()| true) };
-        let last = newest.root.version().saturating_sub(1);
-        if last > MAX_ROOT_CHAIN {
-            return Err(TrustError::RootChain { from: 1, to: newest.root.version() });
-        }
-        for version in 1..=last {
-            let name = Role::root().file_by_version(version);
-            // A gap is no failure here: what lies before it may lead to the newest root directly.
-            if matches!(self.files.get(&name), Some(Fetched::NotFound)) {
-                continue;
-            }
-            let Some(bytes) = self.file(&name, Some(&Role::root()), MAX_ROOT_FILE_BYTES)? else { continue };
-            let start = versioned(&name, bytes, version)?;
-            if start.check_pinned(&older, gun, now, false).is_ok() {
-                if !self.needs.is_empty() {
-                    continue;
-                }
-                return self.leads_to(&start.root, newest);
-            }
-        }
-        if self.needs.is_empty() && self.missing.is_empty() { Err(reason.clone()) } else { Ok(false) }
-    }
-
-    /// The keys of a root that is trusted signed the newest one, or those in between lead to it.
-    fn leads_to(&mut self, start: &Root, newest: &Candidate) -> Result<bool, TrustError> {
-        let gun = self.request.gun;
-        let direct = newest.check_successor_of(start, gun);
-        let (from, to) = (start.version(), newest.root.version());
-        let between = from.saturating_add(1)..to;
-        let (Err(TrustError::Rotation { .. }), false) = (&direct, between.is_empty()) else {
-            return direct.map(|()| true);
-        };
-        if to.saturating_sub(from) > MAX_ROOT_CHAIN {
-            return Err(TrustError::RootChain { from, to });
-        }
-        let mut chain = Vec::new();
-        let mut is_whole = true;
-        for version in between {
-            let name = Role::root().file_by_version(version);
-            match self.file(&name, Some(&Role::root()), MAX_ROOT_FILE_BYTES)? {
-                Some(bytes) => chain.push(versioned(&name, bytes, version)?),
-                None => is_whole = false,
-            }
-        }
-        if !is_whole {
-            return Ok(false);
-        }
-        rotation::check_chain(start, &chain, newest, gun).map(|()| true)
-    }
-
     /// `targets` has to be believed; a delegation that is not is skipped, as Notary does, unless it is an attack by itself.
     #[expect(clippy::type_complexity, reason = "said once, taken apart at once")]
     fn targets(
@@ -402,19 +307,6 @@ fn wanted(roles: &BTreeSet<Role>) -> Result<BTreeSet<Role>, TrustError> {
         }
     }
     if wanted.len() > MAX_TRUST_ROLES { Err(TrustError::Roles { got: wanted.len() }) } else { Ok(wanted) }
-}
-
-fn candidate(file: &str, bytes: &[u8]) -> Result<Candidate, TrustError> {
-    let format = |error| TrustError::Format { file: file.to_owned(), error };
-    let envelope = Envelope::parse(bytes, MAX_ROOT_FILE_BYTES).map_err(format)?;
-    let root = Root::read(&envelope).map_err(format)?;
-    Ok(Candidate { envelope, root })
-}
-
-fn versioned(file: &str, bytes: &[u8], version: u64) -> Result<Candidate, TrustError> {
-    let candidate = candidate(file, bytes)?;
-    let got = candidate.root.version();
-    if got == version { Ok(candidate) } else { Err(TrustError::RootVersion { file: file.to_owned(), got }) }
 }
 
 fn octets(bytes: &[u8]) -> u64 {

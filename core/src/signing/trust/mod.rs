@@ -4,11 +4,13 @@
 //! terms, computed from the file before and the file after. [`Prepared::assemble`] checks the signatures and gives the files to
 //! post together. Where the server holds no snapshot key, [`Prepared::snapshot`] prepares the snapshot over these files.
 
+mod authority;
 mod certificate;
 mod change;
 mod difference;
 mod error;
 mod prepared;
+mod tests;
 
 pub use certificate::{RootCertificate, SERIAL_BYTES};
 pub use change::{Change, NewTarget};

@@ -6,19 +6,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
+use super::authority::{is_delegated, keys_in, paths, signers};
 use super::change::Change;
 use super::difference::Difference;
 use super::error::TrustSigningError;
 use crate::digest::{Algorithm, Digest};
 use crate::json;
-use crate::limits::{MAX_ROLE_FILE_BYTES, MAX_ROOT_FILE_BYTES};
+use crate::limits::MAX_ROLE_FILE_BYTES;
 use crate::text::excerpt;
 use crate::time::UnixTime;
 use crate::tuf::key::{Key, KeyId, Keys};
 use crate::tuf::role::{Gun, Role};
-use crate::tuf::{
-    Base, Envelope, FormatError, Method, RoleKeys, TrustError, canonical, check_root_keys, inspect, write_file,
-};
+use crate::tuf::{Base, FormatError, Method, RoleKeys, TrustError, canonical, check_root_keys, inspect, write_file};
 
 const DAY: i64 = 24 * 60 * 60;
 const YEAR: i64 = 365 * DAY;
@@ -170,8 +169,9 @@ pub fn prepare(base: &Base<'_>, changes: &[Change], expiries: &Expiries) -> Resu
         let before = match (role.name(), base.targets().get(&role), base.skipped().get(&role)) {
             ("root", ..) => Some(signed(base.root().bytes(), &role)?),
             (_, Some(file), _) => Some(signed(file.file().bytes(), &role)?),
-            // Delegated to, and nothing was published in it yet.
+            // Delegated to, perhaps only now, and nothing was published in it yet.
             (_, None, Some(TrustError::NotInSnapshot(_))) => None,
+            (_, None, _) if is_delegated(&after, &role) && !base.snapshot().get().files().contains_key(&role) => None,
             (_, None, reason) => {
                 let parent = || role.parent().unwrap_or_else(Role::targets);
                 let unknown = || TrustError::NotDelegated { role: role.clone(), parent: parent() };
@@ -185,7 +185,7 @@ pub fn prepare(base: &Base<'_>, changes: &[Change], expiries: &Expiries) -> Resu
         };
         for change in changes {
             if let Change::AddTarget { name, .. } = change {
-                check_path(base, &role, name)?;
+                check_path(&paths(base, &after, &role), &role, name)?;
             }
             change.apply(&mut next)?;
         }
@@ -295,62 +295,17 @@ impl PreparedRole {
             }
         }
         let file = write_file(&self.signed, &written);
-        let limit = if self.role == Role::root() { MAX_ROOT_FILE_BYTES } else { MAX_ROLE_FILE_BYTES };
         let format = |error| TrustSigningError::Format { role: self.role.clone(), error };
-        inspect(&self.role, &Envelope::parse(&file, limit).map_err(format)?).map_err(format)?;
+        inspect(&self.role, &file).map_err(format)?;
         Ok(file)
     }
 }
 
-/// Who signs a role: as the file above it says after the changes, and for a root also as the root said before.
-fn signers(
-    base: &Base<'_>,
-    role: &Role,
-    next: &Map<String, Value>,
-    after: &BTreeMap<Role, Value>,
-) -> Result<Vec<RoleKeys>, TrustSigningError> {
-    if *role == Role::root() {
-        let new = keys_in(&Value::Object(next.clone()), role)?;
-        let old = base.root().get().root().clone();
-        return Ok(if new == old { vec![new] } else { vec![new, old] });
-    }
-    let above = role.parent().unwrap_or_else(Role::root);
-    if let Some(above) = after.get(&above) {
-        return keys_in(above, role).map(|keys| vec![keys]);
-    }
-    let keys = match base.targets().get(&above) {
-        None => Some(base.root().get().targets()),
-        Some(parent) => parent.file().get().delegations().get(role).map(|delegation| &delegation.keys),
-    };
-    let undelegated = || TrustSigningError::Role { role: role.clone(), problem: "is not delegated to" };
-    Ok(vec![keys.cloned().ok_or_else(undelegated)?])
-}
-
-/// The keys that a file gives to a role, as verifiers would read it.
-fn keys_in(signed: &Value, role: &Role) -> Result<RoleKeys, TrustSigningError> {
-    let file = role.parent().unwrap_or_else(Role::root);
-    let format = |error| TrustSigningError::Format { role: file.clone(), error };
-    // Version and expiry are set later; they are none of the keys' business.
-    let mut whole = signed.clone();
-    if let Some(members) = whole.as_object_mut() {
-        members.insert("version".to_owned(), 1.into());
-        members.insert("expires".to_owned(), "9999-12-31T23:59:59Z".into());
-    }
-    let envelope = Envelope::parse(&write_file(&whole, &BTreeMap::new()), MAX_ROLE_FILE_BYTES).map_err(format)?;
-    let keys = crate::tuf::keys_of(&file, role, &envelope).map_err(format)?;
-    keys.ok_or_else(|| TrustSigningError::Role { role: role.clone(), problem: "is not delegated to" })
-}
-
-fn check_path(base: &Base<'_>, role: &Role, name: &str) -> Result<(), TrustSigningError> {
-    let allowed = match (base.targets().get(role), role.parent()) {
-        (Some(file), _) => file.paths().to_vec(),
-        (None, Some(parent)) => base.targets().get(&parent).and_then(|above| above.paths_of(role)).unwrap_or_default(),
-        (None, None) => vec![String::new()],
-    };
+fn check_path(allowed: &[String], role: &Role, name: &str) -> Result<(), TrustSigningError> {
     if allowed.iter().any(|path| name.starts_with(path.as_str())) {
         return Ok(());
     }
-    Err(TrustSigningError::OutsidePaths { role: role.clone(), name: excerpt(name), paths: allowed })
+    Err(TrustSigningError::OutsidePaths { role: role.clone(), name: excerpt(name), paths: allowed.to_vec() })
 }
 
 fn check_root(gun: &Gun, keys: &[Key], now: UnixTime) -> Result<(), TrustSigningError> {

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod forms;
+mod recorded;
 mod resolving;
 mod rotating;
 
