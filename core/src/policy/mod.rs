@@ -30,6 +30,5 @@ pub use notation::NotationSigner;
 pub use requirement::{Leaf, Requirement};
 pub use set::{Diagnostic, PolicySet};
 pub use signer::{Signer, System};
-pub use signer::{IdentityRule, Signer};
 pub use trust::{ContentTrust, ContentTrustDocument};
 pub use validity::{Invalid, Validity};

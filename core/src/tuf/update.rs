@@ -41,8 +41,10 @@ pub struct Request<'r> {
 /// What came of a need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fetched<'b> {
-    /// The file. One that is longer than the limit comes cut off behind it, not as a failure.
+    /// The file.
     Bytes(&'b [u8]),
+    /// More octets than the limit; so many were announced or read when reading stopped.
+    TooLong(u64),
     /// The server says that it has no such file.
     NotFound,
     /// Anything else, with the reason.
@@ -158,6 +160,9 @@ impl<'r, 'b> Updater<'r, 'b> {
             }
             Some(Fetched::NotFound) => {
                 return Err(TrustError::NotFound { file: name.to_owned(), names: named_by.cloned() });
+            }
+            Some(Fetched::TooLong(got)) => {
+                return Err(TrustError::Endless { file: name.to_owned(), got: *got, limit });
             }
             Some(Fetched::Bytes(bytes)) => {
                 let got = octets(bytes);

@@ -21,9 +21,13 @@ const MAX_REMEMBERED: u64 = 4096;
 
 /// What a request does with a repository, in the words of token scopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Access {
+pub enum Access {
+    /// It reads.
     Pull,
+    /// It writes.
     Push,
+    /// It does everything, deleting included.
+    Admin,
 }
 
 /// Which token: the same realm gives another one for another scope or another credential.
@@ -199,6 +203,7 @@ fn token_key(call: &Call<'_>, challenge: &Challenge, found: Option<&Found>) -> R
         let actions = match call.access {
             Access::Pull => "pull",
             Access::Push => "pull,push",
+            Access::Admin => "*",
         };
         format!("repository:{}:{actions}", call.repository)
     });

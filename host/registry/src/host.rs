@@ -75,6 +75,11 @@ impl Host {
         url
     }
 
+    /// Whether it is spoken to in plain HTTP although nobody configured that: it is on loopback.
+    pub(crate) fn is_plain_by_default(&self) -> bool {
+        self.base.scheme() == "http" && !self.plain_hosts.contains(&self.name)
+    }
+
     /// Whether the URL is on this very host and port.
     pub(crate) fn owns(&self, url: &Url) -> bool {
         self.base.host() == url.host() && self.base.port_or_known_default() == url.port_or_known_default()

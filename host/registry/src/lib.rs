@@ -33,6 +33,7 @@ mod realm;
 mod referrers;
 mod retry;
 mod secret;
+mod service;
 mod source;
 mod sources;
 mod stats;
@@ -41,6 +42,7 @@ mod timestamp;
 mod tls;
 mod transport;
 
+pub use auth::Access;
 pub use blob::{BlobInfo, BlobRange, BlobStream, verified};
 pub use bulla_abi::{Need, NeedKind};
 pub use bulla_source::{Fetched, Source};
@@ -54,6 +56,7 @@ pub use names::{INDEX_MEDIA_TYPE, MANIFEST_MEDIA_TYPES, fallback_tag, is_reposit
 pub use plan::{BlobMissing, PlanHeader, PlannedBlob, PushPlan};
 pub use push::{Addition, PushedBlob, PushedManifest, SubjectReport};
 pub use secret::Secret;
+pub use service::{ServiceAnswer, ServiceRequest};
 pub use sources::Sources;
 pub use stats::{RequestKind, Stats, StatsSnapshot};
 pub use tag::{Added, UnderTag};

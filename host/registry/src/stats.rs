@@ -21,11 +21,13 @@ pub enum RequestKind {
     Revocation,
     /// A timestamp, from the authority that a signer names.
     Timestamp,
+    /// A role file or a key of a Notary server.
+    Trust,
 }
 
 impl RequestKind {
     /// Every kind, in the order of [`StatsSnapshot::requests`].
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Resolve,
         Self::Manifest,
         Self::Referrers,
@@ -34,6 +36,7 @@ impl RequestKind {
         Self::Push,
         Self::Revocation,
         Self::Timestamp,
+        Self::Trust,
     ];
 
     /// The name used as a label in metrics.
@@ -47,6 +50,7 @@ impl RequestKind {
             Self::Push => "push",
             Self::Revocation => "revocation",
             Self::Timestamp => "timestamp",
+            Self::Trust => "trust",
         }
     }
 }
@@ -55,6 +59,7 @@ impl RequestKind {
 #[derive(Debug, Default)]
 pub struct Stats {
     requests: [AtomicU64; 8],
+    requests: [AtomicU64; 7],
     bytes_received: AtomicU64,
     cache_hits: AtomicU64,
     retries: AtomicU64,
@@ -65,6 +70,7 @@ pub struct Stats {
 pub struct StatsSnapshot {
     /// HTTP requests sent, by kind in the order of [`RequestKind::ALL`]; each try and each redirect counts.
     pub requests: [u64; 8],
+    pub requests: [u64; 7],
     /// Octets of bodies received.
     pub bytes_received: u64,
     /// Needs answered without a request: from the cache, or from another need's request.

@@ -1,5 +1,5 @@
-#![cfg(test)]
 //! What is prepared, signed and assembled here is what the update believes.
+#![cfg(test)]
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-#![cfg(test)]
 //! Attacks on the files that a server hands out: each fails by its own rule.
+#![cfg(test)]
 
 use std::collections::BTreeSet;
 
@@ -157,6 +157,10 @@ fn files_end() {
         error,
         TrustError::Endless { file: "root.json".to_owned(), got: 64 * 1024 + 1, limit: MAX_ROOT_FILE_BYTES }
     );
+    let mut cut = Files::new();
+    cut.insert("timestamp.json".to_owned(), Fetched::TooLong(1 << 40));
+    let error = update(&Asking::with(published.pins()).request(), &cut).expect_err("refused");
+    assert_eq!(error, TrustError::Endless { file: "timestamp.json".to_owned(), got: 1 << 40, limit: 16 * 1024 });
     // A snapshot that announces more than anybody reads is not even fetched.
     let mut published = Published::new();
     let mut meta = entry(b"");

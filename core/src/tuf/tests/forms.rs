@@ -1,5 +1,5 @@
-#![cfg(test)]
 //! What role files look like, and what they must not.
+#![cfg(test)]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,5 +1,5 @@
-#![cfg(test)]
 //! A collection with all its keys, to be published and attacked.
+#![cfg(test)]
 
 mod attacks;
 mod forms;

@@ -1,5 +1,5 @@
-#![cfg(test)]
 //! Role files and keys that Notary's own programs wrote: core/testdata/tuf/README.md says how.
+#![cfg(test)]
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-#![cfg(test)]
 //! From tags to digests and back.
+#![cfg(test)]
 
 use super::{Asking, Published, Signer, delegate, entry, role, targets};
 use crate::digest::Digest;

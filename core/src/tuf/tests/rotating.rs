@@ -1,5 +1,5 @@
-#![cfg(test)]
 //! Pins, and roots that follow each other.
+#![cfg(test)]
 
 use std::collections::BTreeMap;
 
