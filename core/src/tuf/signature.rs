@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::canonical;
+use super::canonical::{self, CanonicalError};
 use super::error::FormatError;
 use super::format::{object, text};
 use super::key::{Key, KeyId, KeyType, Keys};
@@ -278,11 +278,30 @@ fn from_der(der: &[u8], key: &PublicKey) -> Result<Vec<u8>, SignatureProblem> {
     })
 }
 
-/// Writes a role file: what was signed, and the signatures in the order of their keys.
-pub(crate) fn write_file(signed: &Value, signatures: &BTreeMap<KeyId, (Method, Vec<u8>)>) -> Vec<u8> {
+/// Writes a role file in the very octets in which Notary would write it: a server that signs the snapshot names the hash of
+/// what it writes itself, not of what it was sent.
+///
+/// # Errors
+/// [`CanonicalError`], as what has no canonical form was not signed.
+pub(crate) fn write_file(
+    signed: &Value,
+    signatures: &BTreeMap<KeyId, (Method, Vec<u8>)>,
+) -> Result<Vec<u8>, CanonicalError> {
+    let mut file = b"{\"signed\":".to_vec();
+    let canonical = canonical::write(signed)?;
+    for c in String::from_utf8_lossy(&canonical).chars() {
+        match c {
+            // Go's encoder escapes these, and canonical JSON does not. Control characters are JSON only when escaped.
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
+                file.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes());
+            }
+            _ => file.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
     let listed = signatures.iter().map(|(key, (method, value))| {
-        json!({"keyid": key.to_string(), "method": method.name(), "sig": STANDARD.encode(value)})
+        format!("{{\"keyid\":\"{key}\",\"method\":\"{}\",\"sig\":\"{}\"}}", method.name(), STANDARD.encode(value))
     });
-    // Canonical JSON has control characters as they are, which JSON has not: readers make it canonical again.
-    json!({"signed": signed, "signatures": listed.collect::<Vec<_>>()}).to_string().into_bytes()
+    let listed = listed.collect::<Vec<_>>().join(",");
+    file.extend_from_slice(format!(",\"signatures\":[{listed}]}}").as_bytes());
+    Ok(file)
 }

@@ -43,7 +43,8 @@ pub(super) fn keys_in(signed: &Value, role: &Role) -> Result<RoleKeys, TrustSign
         members.insert("version".to_owned(), 1.into());
         members.insert("expires".to_owned(), "9999-12-31T23:59:59Z".into());
     }
-    let envelope = Envelope::parse(&write_file(&whole, &BTreeMap::new()), MAX_ROLE_FILE_BYTES).map_err(format)?;
+    let file_of = write_file(&whole, &BTreeMap::new()).map_err(|error| format(error.into()))?;
+    let envelope = Envelope::parse(&file_of, MAX_ROLE_FILE_BYTES).map_err(format)?;
     let keys = keys_of(&file, role, &envelope).map_err(format)?;
     keys.ok_or_else(|| TrustSigningError::Role { role: role.clone(), problem: "is not delegated to" })
 }

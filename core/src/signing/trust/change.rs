@@ -130,12 +130,15 @@ impl Change {
                 list_keys(object(delegations, "keys")?, keys);
                 let roles = list(delegations, "roles")?;
                 let at = roles.iter().position(|it| is_named(it, role)).unwrap_or_else(|| {
-                    roles.push(json!({"keyids": [], "name": role.name(), "paths": [], "threshold": 1}));
+                    roles.push(json!({"keyids": [], "name": role.name(), "threshold": 1}));
                     roles.len().saturating_sub(1)
                 });
                 let Some(Value::Object(member)) = roles.get_mut(at) else { return Ok(()) };
                 extend(list(member, "keyids")?, keys.iter().map(|key| key.id().to_string()));
-                extend(list(member, "paths")?, paths.iter().cloned());
+                // Notary leaves an empty list out, and its hashes with it.
+                if !paths.is_empty() {
+                    extend(list(member, "paths")?, paths.iter().cloned());
+                }
                 if let Some(threshold) = threshold {
                     member.insert("threshold".to_owned(), (*threshold).into());
                 }

@@ -294,8 +294,8 @@ impl PreparedRole {
                 return Err(TrustSigningError::Shortfall { role: self.role.clone(), keys, got, need });
             }
         }
-        let file = write_file(&self.signed, &written);
         let format = |error| TrustSigningError::Format { role: self.role.clone(), error };
+        let file = write_file(&self.signed, &written).map_err(|error| format(error.into()))?;
         inspect(&self.role, &file).map_err(format)?;
         Ok(file)
     }

@@ -118,7 +118,7 @@ pub(crate) fn delegate(parent: &mut Value, role: &str, signers: &[&Signer], path
 pub(crate) fn sign(signed: &Value, signers: &[&Signer]) -> Vec<u8> {
     let message = canonical::write(signed).expect("canonical");
     let signatures = signers.iter().map(|signer| (signer.listed.id(), signer.sign(&message))).collect();
-    write_file(signed, &signatures)
+    write_file(signed, &signatures).expect("canonical")
 }
 
 impl Published {

@@ -3,6 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::{Asking, role};
 use crate::digest::Digest;
 use crate::key::{Algorithm, Hash, PrivateKeyError, PublicKey};
@@ -12,7 +15,7 @@ use crate::tuf::pinning::{Anchor, Pin, Pins, Scope};
 use crate::tuf::private_key::{read, write};
 use crate::tuf::resolve::Lookup;
 use crate::tuf::role::{Gun, Role};
-use crate::tuf::{Repository, TrustError};
+use crate::tuf::{Method, Repository, TrustError, write_file};
 
 /// 2026-11-22T02:05:00Z, soon after they were recorded.
 const RECORDED: UnixTime = UnixTime(1_795_313_100);
@@ -81,6 +84,26 @@ fn what_notary_published_is_verified_and_resolved() {
     let tags = repository.tags_of(&two, &docker);
     assert_eq!(tags.into_iter().map(|found| found.tag).collect::<Vec<_>>(), ["1.0", "2.0"]);
     assert_eq!(repository.targets()[&role("targets/bob")].paths(), ["2."]);
+}
+
+#[test]
+fn role_files_are_written_in_notarys_own_octets() {
+    for (name, bytes) in before() {
+        let file: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+        let signature = |value: &serde_json::Value| {
+            let method = [Method::Ecdsa, Method::RsaPss].into_iter().find(|it| value["method"] == it.name());
+            let octets = STANDARD.decode(value["sig"].as_str().expect("text")).expect("base64");
+            let id = KeyId::parse(value["keyid"].as_str().expect("text")).expect("an id");
+            (id, (method.expect("a method"), octets))
+        };
+        let signatures = file["signatures"].as_array().expect("a list").iter().map(signature).collect();
+        let written = write_file(&file["signed"], &signatures).expect("canonical");
+        assert_eq!(String::from_utf8_lossy(&written), String::from_utf8_lossy(&bytes), "{name}");
+    }
+    let signed = serde_json::json!({"custom": "<&>\u{2028}\u{7f}\"é"});
+    let written = write_file(&signed, &BTreeMap::new()).expect("canonical");
+    let expected = "{\"signed\":{\"custom\":\"\\u003c\\u0026\\u003e\\u2028\u{7f}\\\"é\"},\"signatures\":[]}";
+    assert_eq!(String::from_utf8_lossy(&written), expected);
 }
 
 #[test]
