@@ -58,8 +58,7 @@ impl RequestKind {
 /// Counters since the process started. They only grow.
 #[derive(Debug, Default)]
 pub struct Stats {
-    requests: [AtomicU64; 8],
-    requests: [AtomicU64; 7],
+    requests: [AtomicU64; 9],
     bytes_received: AtomicU64,
     cache_hits: AtomicU64,
     retries: AtomicU64,
@@ -69,8 +68,7 @@ pub struct Stats {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StatsSnapshot {
     /// HTTP requests sent, by kind in the order of [`RequestKind::ALL`]; each try and each redirect counts.
-    pub requests: [u64; 8],
-    pub requests: [u64; 7],
+    pub requests: [u64; 9],
     /// Octets of bodies received.
     pub bytes_received: u64,
     /// Needs answered without a request: from the cache, or from another need's request.
