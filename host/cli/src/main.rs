@@ -1,6 +1,7 @@
 //! The program `bulla`: reads the command line, runs one command, says how it ended.
 
 mod ask;
+mod certificate;
 mod commands;
 mod demo;
 mod files;

@@ -1,5 +1,7 @@
 //! `bulla key`: makes, shows and imports keys.
 
+mod certificate;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -39,6 +41,9 @@ pub(crate) enum Command {
     /// Write a private key of another tool in cosign's encrypted form
     #[command(after_help = IMPORT)]
     Import(Import),
+    /// Make a certificate for signing with Notation, for tests and teams without an authority
+    #[command(after_help = certificate::EXAMPLES)]
+    Certificate(certificate::Arguments),
 }
 
 /// What a key pair is made of.
@@ -103,6 +108,7 @@ pub(crate) fn run(global: &Global, command: &Command) -> Result<Exit> {
             Command::Generate(arguments) => generate(global, &engine, arguments).await,
             Command::Show(arguments) => show(global, &engine, arguments).await,
             Command::Import(arguments) => import(global, &engine, arguments).await,
+            Command::Certificate(arguments) => certificate::run(global, &engine, arguments).await,
         }
     })
 }
@@ -159,12 +165,17 @@ async fn import(global: &Global, engine: &Engine, arguments: &Import) -> Result<
     };
     let pem = opened.written.ok_or_else(|| anyhow!("{shown}: the module gave no private key"))?;
     let passphrase = passphrase::for_new(&files.private.display().to_string(), true)?;
-    let entropy = entropy(&ask::describe(engine).await?, "encryptionEntropyBytes")?;
-    let write = Write::Cosign { passphrase: &passphrase, entropy: &entropy };
-    let key = ask::key(engine, &pem, None, write).await.map_err(named)?;
+    let key = in_cosigns_form(engine, &pem, &passphrase).await.context(shown)?;
     files.write(&key)?;
     output::either(global.output, || files.text("imported", &key), || files.json(&key));
     Ok(Exit::Done)
+}
+
+/// The same key, encrypted as cosign does.
+async fn in_cosigns_form(engine: &Engine, pem: &[u8], passphrase: &[u8]) -> Result<KeyDescription> {
+    let entropy = entropy(&ask::describe(engine).await?, "encryptionEntropyBytes")?;
+    let write = Write::Cosign { passphrase, entropy: &entropy };
+    ask::key(engine, pem, None, write).await.map_err(ask::plain)
 }
 
 /// As many random octets as the module says it needs, from the operating system's generator.
@@ -175,6 +186,14 @@ fn entropy(description: &Value, limit: &str) -> Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(vec![0; octets]);
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| anyhow!("the system gives no random numbers"))?;
     Ok(bytes)
+}
+
+/// Looks before anything is made or asked for.
+fn must_not_exist(file: &Path) -> Result<()> {
+    if file.try_exists().with_context(|| file.display().to_string())? {
+        bail!("{} is there already, and keys are never overwritten; choose another --out", file.display());
+    }
+    Ok(())
 }
 
 /// The two files of a key pair.
@@ -193,9 +212,7 @@ impl Files {
         };
         let files = Self { private: named(".key"), public: named(".pub") };
         for file in [&files.private, &files.public] {
-            if file.try_exists().with_context(|| file.display().to_string())? {
-                bail!("{} is there already, and keys are never overwritten; choose another --out", file.display());
-            }
+            must_not_exist(file)?;
         }
         Ok(files)
     }

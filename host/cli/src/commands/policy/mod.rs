@@ -26,7 +26,7 @@ pub(crate) enum Command {
     Check(check::Arguments),
     Convert(convert::Arguments),
     Test(test::Arguments),
-    Explain(explain::Arguments),
+    Explain(Box<explain::Arguments>),
     Diff(diff::Arguments),
 }
 
