@@ -1,5 +1,8 @@
 //! Real registries on loopback, small images made by umoci and skopeo, and `bulla` as a process.
 
+pub mod certificates;
+pub mod http;
+pub mod notation;
 mod registry;
 
 pub use registry::{Index, Registry, RegistryKind};

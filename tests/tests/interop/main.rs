@@ -8,6 +8,7 @@ mod concurrency;
 mod cosign;
 mod damage;
 mod matrix;
+mod notation;
 mod offline;
 mod proxy;
 mod registries;

@@ -1,0 +1,131 @@
+//! Notation signatures: who signs with which key in which envelope, and who verifies it. A program is a line in [`SIGNERS`]
+//! or [`VERIFIERS`]; what only one of them does is in a file of its own.
+
+mod cli;
+
+use bulla_tests::support::certificates::{ALGORITHMS, Certificate, Leaf};
+use bulla_tests::support::notation::{FORMATS, Notation, Trust};
+use bulla_tests::support::{Registry, RegistryKind};
+
+/// One combination.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    registry: RegistryKind,
+    /// `jws` or `cose`.
+    format: &'static str,
+    /// `RSA-2048` and so on.
+    algorithm: &'static str,
+    /// Whether the certificate signs itself, or an authority issued it.
+    is_self_signed: bool,
+}
+
+impl Row {
+    /// The name of its key, and of its repository.
+    fn name(&self) -> String {
+        let kind = if self.is_self_signed { "own" } else { "leaf" };
+        format!("{kind}-{}", self.algorithm.to_lowercase())
+    }
+
+    fn all() -> Vec<Self> {
+        let mut rows = Vec::new();
+        for registry in RegistryKind::ALL {
+            for format in FORMATS {
+                for algorithm in ALGORITHMS {
+                    rows.push(Self { registry, format, algorithm, is_self_signed: false });
+                }
+                // The kind of key makes no difference to how a chain of one is read.
+                rows.push(Self { registry, format, algorithm: "EC-256", is_self_signed: true });
+            }
+        }
+        rows
+    }
+}
+
+/// Signs an image with the key of the row.
+type Sign = fn(&World, &Row, &str);
+/// Whether an image is accepted under the certificates that this trusts.
+type Verify = fn(&Notation, &str) -> Result<(), String>;
+
+const SIGNERS: [(&str, Sign); 1] = [("notation", notation_signs)];
+const VERIFIERS: [(&str, Verify); 1] = [("notation", notation_verifies)];
+
+/// Keys, and two sets of trust.
+struct World {
+    /// Has the keys, and trusts their roots in `ca:acme`.
+    acme: Notation,
+    /// Trusts another authority of the same name.
+    stranger: Notation,
+}
+
+impl World {
+    fn new() -> Option<Self> {
+        let (acme, stranger) = (Notation::new()?, Notation::new()?);
+        let authority = acme.authority("root", "EC-384");
+        acme.trust("ca:acme", &authority.own.certificate);
+        let mut keys: Vec<(String, Certificate)> = Vec::new();
+        for row in Row::all() {
+            let name = row.name();
+            if keys.iter().any(|(other, _)| *other == name) {
+                continue;
+            }
+            let key = match row.is_self_signed {
+                true => acme.self_signed(&name, row.algorithm),
+                false => authority.issue(&name, row.algorithm, &Leaf::default()),
+            };
+            if row.is_self_signed {
+                acme.trust("ca:acme", &key.certificate);
+            }
+            acme.add_key(&name, &key);
+            keys.push((name, key));
+        }
+        stranger.trust("ca:acme", &stranger.authority("root", "EC-384").own.certificate);
+        for notation in [&acme, &stranger] {
+            notation.policy(&Trust::default());
+        }
+        Some(Self { acme, stranger })
+    }
+}
+
+fn notation_signs(world: &World, row: &Row, image: &str) {
+    world.acme.sign(&row.name(), row.format, image, &[]);
+}
+
+fn notation_verifies(notation: &Notation, image: &str) -> Result<(), String> {
+    let output = notation.verify(image, &[]);
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}
+
+/// What each signer signs each verifier accepts, under exactly the authority that issued the certificate.
+#[test]
+fn what_one_signs_with_notation_every_one_verifies() {
+    let Some(world) = World::new() else { return };
+    let mut failures = Vec::new();
+    for kind in RegistryKind::ALL {
+        let Some(registry) = Registry::start_kind(kind) else { return };
+        for (signer, sign) in SIGNERS {
+            for row in Row::all().into_iter().filter(|row| row.registry == kind) {
+                let image = registry.name(&format!("{signer}/{}-{}:1", row.name(), row.format));
+                let digest = registry.push_image(&image, &row.name());
+                let pinned = format!("{}@{digest}", image.trim_end_matches(":1"));
+                for (verifier, verify) in VERIFIERS {
+                    if verify(&world.acme, &pinned).is_ok() {
+                        failures.push(format!("{verifier} accepts what nobody signed: {row:?}"));
+                    }
+                }
+                sign(&world, &row, &pinned);
+                for (verifier, verify) in VERIFIERS {
+                    if let Err(said) = verify(&world.acme, &pinned) {
+                        failures.push(format!("{verifier} refuses {signer} / {row:?}: {said}"));
+                    }
+                    if verify(&world.stranger, &pinned).is_ok() {
+                        failures.push(format!("{verifier} accepts {signer} / {row:?} under another authority"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
