@@ -42,6 +42,12 @@ pub enum FormError {
     /// A kind of key or a curve that Bulla does not use.
     #[error("keys of the kind {0} are not used: ECDSA P-256, P-384, P-521, RSA and Ed25519 are")]
     Algorithm(String),
+    /// A key that Bulla uses and Notation does not.
+    #[error("{0} keys do not sign for Notation: RSA of 2048, 3072 and 4096 bits and ECDSA P-256, P-384, P-521 do")]
+    Notation(String),
+    /// Programs sign with RSA in cosign's way alone.
+    #[error("the protocol of such programs has no RSASSA-PSS, which RSA keys sign with for Notation: use an ECDSA key")]
+    NoPss,
     /// So many octets cannot be what they should be.
     #[error("{what} has {got} octets and should have {want}")]
     Length {
@@ -254,7 +260,7 @@ pub enum Pkcs11Error {
         /// The key.
         key: String,
         /// What would be needed.
-        mechanism: &'static str,
+        mechanism: String,
     },
     /// Public key or signature are none.
     #[error("{key}: {error}")]

@@ -1,9 +1,9 @@
 //! Keys that sign somewhere else than in Bulla's module: in a PKCS #11 token, or in a program that somebody provides.
 //!
 //! This crate turns what `--key` says into a public key and signatures, and that is all. It decides nothing and checks
-//! no signature: the module does, before anything is published. Signatures come in the one form that Bulla and cosign
-//! use: ECDSA as ASN.1 DER over SHA-256 of the message for every curve, RSA as PKCS #1 v1.5 with SHA-256, Ed25519 over
-//! the message itself.
+//! no signature: the module does, before anything is published. Signatures come in the form of the [`Scheme`] that a key
+//! was opened for. As a rule that is cosign's: ECDSA as ASN.1 DER over SHA-256 of the message for every curve, RSA as PKCS #1
+//! v1.5 with SHA-256, Ed25519 over the message itself.
 //!
 //! - [`KeyReference`] is what `--key` says: a file, or one of the two below.
 //! - [`Pkcs11Uri`] names a key in a token (RFC 7512).
@@ -36,6 +36,7 @@ mod plugin;
 mod public_key;
 mod reference;
 mod remote;
+mod scheme;
 mod secret;
 mod signature;
 mod text;
@@ -45,4 +46,6 @@ pub use error::{FormError, Pkcs11Error, PluginError, PluginFailure, SignerError}
 pub use options::{PIN_VARIABLES, SignerOptions};
 pub use reference::{KeyReference, KeyReferenceError, PluginReference, RemoteReference};
 pub use remote::RemoteKey;
+pub use scheme::{Hash, Scheme};
+pub use signature::ecdsa_side_by_side;
 pub use uri::{Pkcs11Uri, UriError};

@@ -7,6 +7,8 @@ use std::ffi::OsString;
 
 use zeroize::Zeroizing;
 
+use crate::scheme::Scheme;
+
 /// Where the path of the PKCS #11 library is taken from when the URI does not say it; the first one that is set. The
 /// second is cosign's.
 #[cfg_attr(not(feature = "pkcs11"), allow(dead_code, reason = "only tokens have a library"))]
@@ -30,6 +32,8 @@ pub struct SignerOptions {
     /// How long a program may take for one answer. 10 s: what a network key service needs on a bad day; a key that
     /// waits for a touch or a one-time password needs more.
     pub program_timeout: Duration,
+    /// What the key's signatures are for.
+    pub scheme: Scheme,
     /// Reads a variable of the environment: `PATH` and those of this crate.
     pub environment: Environment,
     /// Asks for a token's PIN, when neither the URI nor the environment has one. The text names the token.
@@ -40,6 +44,7 @@ impl Default for SignerOptions {
     fn default() -> Self {
         Self {
             program_timeout: Duration::from_secs(10),
+            scheme: Scheme::Cosign,
             environment: Box::new(|name| env::var_os(name)),
             ask_pin: None,
         }

@@ -54,8 +54,7 @@ impl RemoteKey {
         &self.public_key_pem
     }
 
-    /// A signature over this message: ECDSA as DER and RSA as PKCS #1 v1.5, both with SHA-256, Ed25519 over the message
-    /// itself. It has the form of a signature by this key; whether it is one is for the module to say.
+    /// A signature over this message by the scheme that the key was opened for, ECDSA as DER. It has the form of a signature by this key; whether it is one is for the module to say.
     ///
     /// # Errors
     /// When the token or the program refuses, or what it gives cannot be a signature.

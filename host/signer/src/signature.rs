@@ -1,4 +1,4 @@
-//! Signatures in the one form that Bulla and cosign use: ECDSA as ASN.1 DER, RSA PKCS #1 v1.5, Ed25519.
+//! Signatures in the one form that Bulla and cosign use: ECDSA as ASN.1 DER, RSA, Ed25519.
 
 use der::asn1::UintRef;
 use der::{Decode as _, Sequence};
@@ -46,6 +46,25 @@ pub(crate) fn check(kind: Kind, signature: &[u8]) -> Result<(), FormError> {
     }
 }
 
+/// The two numbers of an ECDSA signature side by side, each of so many octets, from DER: as JWS and COSE have them (RFC 7518,
+/// section 3.4; RFC 9053, section 2.1).
+///
+/// # Errors
+/// When it is no such signature, or a number is longer.
+pub fn ecdsa_side_by_side(signature: &[u8], octets: usize) -> Result<Vec<u8>, FormError> {
+    let value = EcdsaSigValue::from_der(signature).map_err(encoding(ECDSA))?;
+    let mut raw = Vec::with_capacity(octets.saturating_mul(2));
+    for number in [value.r.as_bytes(), value.s.as_bytes()] {
+        let Some(zeros) = octets.checked_sub(number.len()) else {
+            let what = "a number in the ECDSA signature";
+            return Err(FormError::Length { what, got: number.len(), want: octets });
+        };
+        raw.extend(core::iter::repeat_n(0, zeros));
+        raw.extend_from_slice(number);
+    }
+    Ok(raw)
+}
+
 /// DER from the two numbers side by side, as PKCS #11 gives them (version 2.40, section 2.3.1).
 ///
 /// # Errors
@@ -88,7 +107,7 @@ fn length(what: &'static str, bytes: &[u8], want: usize) -> Result<(), FormError
 
 #[cfg(all(test, feature = "pkcs11"))]
 mod tests {
-    use super::{check, ecdsa_der, sha256_digest_info};
+    use super::{check, ecdsa_der, ecdsa_side_by_side, sha256_digest_info};
     use crate::error::FormError;
     use crate::public_key::{Curve, Kind};
 
@@ -101,6 +120,9 @@ mod tests {
             let signature = ecdsa_der(curve, &raw).expect("DER");
             assert_eq!(check(Kind::Ecdsa(curve), &signature), Ok(()));
             assert_eq!(signature.len(), 2 + (2 + 1) + (2 + 1 + octets));
+            assert_eq!(ecdsa_side_by_side(&signature, octets), Ok(raw.clone()));
+            let error = FormError::Length { what: "a number in the ECDSA signature", got: octets, want: octets - 1 };
+            assert_eq!(ecdsa_side_by_side(&signature, octets - 1), Err(error));
             for wrong in [&raw[1..], &[], &[&raw[..], &[0]].concat()] {
                 let got = wrong.len();
                 let error = FormError::Length { what: "the signature of the token", got, want: 2 * octets };

@@ -16,7 +16,7 @@ use crate::uri::Pkcs11Uri;
 
 use login::Login;
 use objects::PrivateKey;
-use sign::Mechanisms;
+use sign::Method;
 
 /// A private key that was found in a token, in a session that is logged in.
 pub(crate) struct TokenKey {
@@ -24,7 +24,7 @@ pub(crate) struct TokenKey {
     private: PrivateKey,
     public: PublicKey,
     pem: String,
-    mechanisms: Mechanisms,
+    method: Method,
     /// Kept only for a key that wants the PIN for each signature (CKA_ALWAYS_AUTHENTICATE).
     login_again: Option<Login>,
     description: String,
@@ -45,11 +45,10 @@ impl TokenKey {
         let private = objects::private_key(&session, uri, place)?;
         let description = format!("{} in {place}", private.shown);
         let public = objects::public_key(&session, &private, &description)?;
-        let mechanisms = Mechanisms::of(&library, &token)?;
-        sign::possible(&public, &private, mechanisms, &description)?;
+        let method = Method::choose(&library, &token, &public, &private, options.scheme, &description)?;
         let pem = public.to_pem().map_err(form(&description))?;
         let login_again = private.always_authenticate.then_some(login);
-        Ok(Self { session, private, public, pem, mechanisms, login_again, description })
+        Ok(Self { session, private, public, pem, method, login_again, description })
     }
 
     pub(crate) fn public_key_pem(&self) -> &str {

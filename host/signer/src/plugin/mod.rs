@@ -10,8 +10,9 @@ use std::path::PathBuf;
 
 use crate::error::{FormError, PluginError, PluginFailure};
 use crate::options::SignerOptions;
-use crate::public_key::PublicKey;
+use crate::public_key::{Kind, PublicKey};
 use crate::reference::PluginReference;
+use crate::scheme::{Hash, Scheme};
 use crate::signature;
 use crate::text::tame;
 
@@ -30,6 +31,8 @@ struct Caller {
     path: PathBuf,
     reference: PluginReference,
     timeout: Duration,
+    /// What is signed; SHA-256 until the key is known.
+    hash: Hash,
 }
 
 impl Plugin {
@@ -41,12 +44,17 @@ impl Plugin {
         let program = reference.program();
         let path = lookup::look_up(&program, (options.environment)("PATH"))
             .map_err(|relative| PluginError::Missing { program, scheme: reference.scheme().to_owned(), relative })?;
-        let caller = Caller { path, reference: reference.clone(), timeout: options.program_timeout };
-        let (key, pem) = caller.call(Method::PublicKey, &[], |answer| {
+        let (timeout, hash) = (options.program_timeout, Hash::Sha256);
+        let mut caller = Caller { path, reference: reference.clone(), timeout, hash };
+        let (key, pem, hash) = caller.call(Method::PublicKey, &[], |answer| {
             let key = PublicKey::from_pem(&answer.public_key_pem()?)?;
-            let pem = key.to_pem()?;
-            Ok((key, pem))
+            if options.scheme == Scheme::Notation && matches!(key.kind, Kind::Rsa(_)) {
+                return Err(FormError::NoPss.into());
+            }
+            let (pem, hash) = (key.to_pem()?, options.scheme.hash(key.kind)?);
+            Ok((key, pem, hash))
         })?;
+        caller.hash = hash;
         Ok(Self { caller, key, pem })
     }
 
@@ -54,8 +62,7 @@ impl Plugin {
         &self.pem
     }
 
-    /// Has the program sign. It gets the message itself and the name of the hash, which is SHA-256 for every key, and
-    /// which an Ed25519 key has no use for.
+    /// Has the program sign. It gets the message itself and the name of the hash, which an Ed25519 key has no use for.
     ///
     /// # Errors
     /// When it does not answer, or with something that cannot be a signature by this key.
@@ -97,7 +104,7 @@ impl Caller {
             PluginError::Call { program, method: method.name(), failure, said }
         };
         let deadline = protocol::deadline(self.timeout);
-        let arguments = [VERSION, &protocol::arguments(method, self.reference.key(), &deadline)];
+        let arguments = [VERSION, &protocol::arguments(method, self.reference.key(), self.hash, &deadline)];
         let Finished { status, output, said } = process::run(&self.path, &arguments, input, self.timeout)
             .map_err(|(failure, said)| failed(failure, said))?;
         let unusable = |reason| PluginFailure::Answer { reason, status: status.to_string() };

@@ -9,14 +9,20 @@ use der::DateTime;
 use serde::{Deserialize, Serialize};
 
 use super::Unusable;
+use crate::scheme::Hash;
 use crate::text::tame;
 
 /// The first argument: the version of the protocol.
 pub(super) const VERSION: &str = "v1";
 
-/// SHA-256 as Go numbers hashes (`crypto.Hash`). Cosign asks for it whatever the key, and so does Bulla: a P-384 key
-/// signs SHA-256 of the payload.
-const SHA_256: u8 = 5;
+/// As Go numbers hashes (`crypto.Hash`). Cosign asks for SHA-256 whatever the key: a P-384 key signs SHA-256 of the payload.
+fn number(hash: Hash) -> u8 {
+    match hash {
+        Hash::Sha256 => 5,
+        Hash::Sha384 => 6,
+        Hash::Sha512 => 7,
+    }
+}
 
 /// What a program is asked to do.
 #[derive(Debug, Clone, Copy)]
@@ -100,7 +106,7 @@ struct MessageOptions {
 }
 
 /// The second argument for this method and key. The deadline is RFC 3339.
-pub(super) fn arguments(method: Method, key: &str, deadline: &str) -> String {
+pub(super) fn arguments(method: Method, key: &str, hash: Hash, deadline: &str) -> String {
     let rpc_options = RpcOptions { ctx_deadline: Some(deadline), ..RpcOptions::default() };
     let (public_key, sign_message) = match method {
         Method::PublicKey => (Some(PublicKeyArguments { public_key_options: PublicKeyOptions { rpc_options } }), None),
@@ -113,7 +119,7 @@ pub(super) fn arguments(method: Method, key: &str, deadline: &str) -> String {
         ctx_deadline: deadline,
         protocol_version: VERSION,
         key_resource_id: key,
-        hash_func: SHA_256,
+        hash_func: number(hash),
         rpc_options: RpcOptions::default(),
     };
     let arguments = Arguments { init_options, method_name: method.name(), public_key, sign_message };
@@ -204,7 +210,7 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::{Answer, Method, arguments, in_seconds};
+    use super::{Answer, Hash, Method, arguments, in_seconds};
 
     fn parsed(text: &str) -> Value {
         serde_json::from_str(text).expect("JSON")
@@ -227,13 +233,16 @@ mod tests {
             "methodName": "publicKey",
             "publicKey": { "publicKeyOptions": { "rpcOptions": rpc.clone() } },
         });
-        assert_eq!(parsed(&arguments(Method::PublicKey, "a\"ä", at)), expected);
+        assert_eq!(parsed(&arguments(Method::PublicKey, "a\"ä", Hash::Sha256, at)), expected);
         let expected = json!({
             "initOptions": init,
             "methodName": "signMessage",
             "signMessage": { "signOptions": { "rpcOptions": rpc, "messageOptions": { "digest": null } } },
         });
-        assert_eq!(parsed(&arguments(Method::SignMessage, "a\"ä", at)), expected);
+        assert_eq!(parsed(&arguments(Method::SignMessage, "a\"ä", Hash::Sha256, at)), expected);
+        for (hash, number) in [(Hash::Sha384, 6), (Hash::Sha512, 7)] {
+            assert_eq!(parsed(&arguments(Method::SignMessage, "a", hash, at))["initOptions"]["hashFunc"], number);
+        }
     }
 
     #[test]

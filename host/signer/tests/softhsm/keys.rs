@@ -57,6 +57,43 @@ fn ecdsa_signs_with_sha_256_on_every_curve() {
     });
 }
 
+/// The hash by the size of the key, RSA by PSS.
+#[test]
+fn keys_sign_for_notation() {
+    with_token("keys::keys_sign_for_notation", |token| {
+        let session = token.session();
+        for (label, id, name) in [("p256", 1, P256), ("p384", 2, P384), ("p521", 3, P521)] {
+            generate(&session, &Mechanism::EccKeyPairGen, &[curve(name)], (label, &[id]), &[]);
+        }
+        macro_rules! assert_notation {
+            ($curve:ident, $hash:ty, $path:expr) => {{
+                let key = token.open_for_notation($path).expect("opened");
+                let public = $curve::ecdsa::VerifyingKey::from_public_key_pem(key.public_key_pem()).expect("key");
+                for signature in signatures(&key) {
+                    let signature = $curve::ecdsa::Signature::from_der(&signature).expect("DER");
+                    public.verify_prehash(&<$hash>::digest(MESSAGE), &signature).expect("verified");
+                }
+            }};
+        }
+        assert_notation!(p256, Sha256, "object=p256");
+        assert_notation!(p384, sha2::Sha384, "object=p384");
+        assert_notation!(p521, sha2::Sha512, "object=p521");
+
+        generate_rsa(token, "rsa", &[]);
+        let key = token.open_for_notation("object=rsa").expect("opened");
+        let public = rsa::RsaPublicKey::from_public_key_pem(key.public_key_pem()).expect("key");
+        let public = rsa::pss::VerifyingKey::<Sha256>::new(public);
+        let signature = key.sign(MESSAGE).expect("signed");
+        public.verify(MESSAGE, &signature.as_slice().try_into().expect("signature")).expect("verified");
+
+        let name = der::asn1::PrintableStringRef::new("edwards25519").and_then(|name| der::Encode::to_der(&name));
+        let curve = Attribute::EcParams(name.expect("DER"));
+        generate(&session, &Mechanism::EccEdwardsKeyPairGen, &[curve], ("ed", &[9]), &[]);
+        let error = token.open_for_notation("object=ed").expect_err("no such signatures").to_string();
+        assert!(error.contains("Ed25519 keys do not sign for Notation"), "{error}");
+    });
+}
+
 #[test]
 fn rsa_signs() {
     with_token("keys::rsa_signs", |token| {

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bulla_signer::{KeyReference, RemoteKey, SignerError, SignerOptions};
+use bulla_signer::{KeyReference, RemoteKey, Scheme, SignerError, SignerOptions};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
@@ -100,8 +100,17 @@ impl Token {
         self.open_with(&format!("pkcs11:{path}"), &[("BULLA_PKCS11_PIN", PIN)])
     }
 
+    /// The same for signatures of Notation.
+    pub(crate) fn open_for_notation(&self, path: &str) -> Result<RemoteKey, SignerError> {
+        self.open_as(Scheme::Notation, &format!("pkcs11:{path}"), &[("BULLA_PKCS11_PIN", PIN)])
+    }
+
     /// Opens a key by a URI without `module-path`, with these variables.
     pub(crate) fn open_with(&self, uri: &str, variables: &[(&str, &str)]) -> Result<RemoteKey, SignerError> {
+        self.open_as(Scheme::Cosign, uri, variables)
+    }
+
+    fn open_as(&self, scheme: Scheme, uri: &str, variables: &[(&str, &str)]) -> Result<RemoteKey, SignerError> {
         let library = ("BULLA_PKCS11_MODULE".to_owned(), OsString::from(&self.library));
         let mut variables: Vec<(String, OsString)> =
             variables.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect();
@@ -110,7 +119,7 @@ impl Token {
         }
         let environment =
             move |name: &str| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-        open(uri, &SignerOptions { environment: Box::new(environment), ..SignerOptions::default() })
+        open(uri, &SignerOptions { scheme, environment: Box::new(environment), ..SignerOptions::default() })
     }
 
     /// A session in which the test does what an administrator would do. The library is left initialised, as it is in a
