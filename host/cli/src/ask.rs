@@ -120,9 +120,9 @@ fn described(answer: KeyAnswer, blobs: Vec<Vec<u8>>) -> KeyDescription {
     }
 }
 
-/// A signature by a private key that is not encrypted any more.
-pub(crate) async fn sign(engine: &Engine, key: &[u8], message: &[u8]) -> Result<Vec<u8>> {
-    let header = json!({"key": 0, "message": 1, "hash": "sha256"});
+/// A signature by a private key that is not encrypted any more, over this hash (`sha256`, …) of the message.
+pub(crate) async fn sign(engine: &Engine, key: &[u8], message: &[u8], hash: &str) -> Result<Vec<u8>> {
+    let header = json!({"key": 0, "message": 1, "hash": hash});
     let blobs = vec![key.to_vec(), message.to_vec()];
     let (_, blobs) = engine.ask::<Value>(Operation::Sign, &header, blobs, BUDGET).await.map_err(plain)?;
     blobs.into_iter().next().ok_or_else(|| anyhow!("the module gave no signature"))

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    let line = options::CommandLine::parse();
+    let line = options::CommandLine::parse_from(commands::notation_plugin::command_line(std::env::args_os()));
     start::logging(&line.global, commands::default_log(&line.command));
     match commands::run(&line.global, line.command) {
         Ok(exit) => exit.into(),

@@ -59,7 +59,7 @@ pub(crate) fn error(format: Format, error: &anyhow::Error) {
 }
 
 /// The error and its causes, each once: many of them repeat their cause in their own words.
-fn sentence(error: &anyhow::Error) -> String {
+pub(crate) fn sentence(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if text.is_empty() {

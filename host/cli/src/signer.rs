@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaKeyPair};
 use bulla_engine::{Engine, SandboxError};
-use bulla_signer::{KeyReference, RemoteKey, SignerOptions};
+use bulla_signer::{KeyReference, RemoteKey, Scheme, SignerOptions};
 use zeroize::Zeroizing;
 
 use crate::ask::{self, Write};
@@ -24,6 +24,7 @@ pub(crate) struct Signer {
     /// The public half as PEM.
     pub(crate) public: String,
     secret: Secret,
+    scheme: Scheme,
 }
 
 enum Secret {
@@ -41,18 +42,30 @@ impl Signer {
     /// # Errors
     /// When it cannot be read, is no private key, or the passphrase or PIN does not open it.
     pub(crate) async fn open(engine: &Engine, key: &str) -> Result<Self> {
+        Self::open_for(engine, key, Scheme::Cosign).await
+    }
+
+    /// The same for signatures of another scheme.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) async fn open_for(engine: &Engine, key: &str, scheme: Scheme) -> Result<Self> {
         // The reference may hold a PIN: errors of the parser show none, and nothing here shows it.
         match KeyReference::parse(key).context("--key")? {
             KeyReference::File(path) => {
                 let shown = path.display().to_string();
                 let bytes = Zeroizing::new(std::fs::read(&path).with_context(|| shown.clone())?);
-                Self::from_bytes(engine, &bytes, &shown).await
+                Ok(Self { scheme, ..Self::from_bytes(engine, &bytes, &shown).await? })
             }
             KeyReference::Remote(reference) => {
                 let shown = reference.to_string();
                 let ask_pin = |token: &str| passphrase::pin(token);
-                let options =
-                    SignerOptions { program_timeout: PROGRAM, ask_pin: Some(Box::new(ask_pin)), ..Default::default() };
+                let options = SignerOptions {
+                    program_timeout: PROGRAM,
+                    scheme,
+                    ask_pin: Some(Box::new(ask_pin)),
+                    ..Default::default()
+                };
                 let key = tokio::task::spawn_blocking(move || RemoteKey::open(&reference, &options)).await?;
                 Self::from_remote(engine, key.with_context(|| shown.clone())?).await.context(shown)
             }
@@ -69,6 +82,8 @@ impl Signer {
             fingerprint: described.fingerprint,
             public: described.public,
             secret,
+            // It was opened for its own.
+            scheme: Scheme::Cosign,
         })
     }
 
@@ -94,19 +109,32 @@ impl Signer {
         } else {
             Secret::Module(pem)
         };
-        Ok(Self { algorithm: key.algorithm, fingerprint: key.fingerprint, public: key.public, secret })
+        Ok(Self {
+            algorithm: key.algorithm,
+            fingerprint: key.fingerprint,
+            public: key.public,
+            secret,
+            scheme: Scheme::Cosign,
+        })
     }
 
-    /// A signature over these bytes: ECDSA and RSA (PKCS #1 v1.5) with SHA-256, Ed25519 over the bytes themselves.
+    /// A signature over these bytes by the scheme that it was opened for, ECDSA as DER. In cosign's: ECDSA and RSA (PKCS #1
+    /// v1.5) with SHA-256, Ed25519 over the bytes themselves.
     ///
     /// # Errors
     /// When the module, the library, the token or the program refuses.
     pub(crate) async fn sign(&self, engine: &Engine, message: &[u8]) -> Result<Vec<u8>> {
         match &self.secret {
-            Secret::Module(pem) => ask::sign(engine, pem, message).await,
+            Secret::Module(pem) => ask::sign(engine, pem, message, self.hash()?).await,
             Secret::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
+                let padding = match (self.scheme, self.hash()?) {
+                    (Scheme::Cosign, _) => &RSA_PKCS1_SHA256,
+                    (Scheme::Notation, "sha256") => &RSA_PSS_SHA256,
+                    (Scheme::Notation, "sha384") => &RSA_PSS_SHA384,
+                    (Scheme::Notation, _) => &RSA_PSS_SHA512,
+                };
+                pair.sign(padding, &SystemRandom::new(), message, &mut signature)
                     .map_err(|_| anyhow!("the RSA key {} does not sign", self.fingerprint))?;
                 Ok(signature)
             }
@@ -117,6 +145,25 @@ impl Signer {
                 });
                 signed.await?
             }
+        }
+    }
+}
+
+impl Signer {
+    /// What a key of this process signs, in the module's words; Ed25519 signs no hash in cosign's scheme, and not at all in
+    /// Notation's.
+    fn hash(&self) -> Result<&'static str> {
+        let modulus = match &self.secret {
+            Secret::Rsa(pair) => Some(pair.public_modulus_len()),
+            _ => None,
+        };
+        match (self.scheme, self.algorithm.as_str(), modulus) {
+            (Scheme::Cosign, ..) | (Scheme::Notation, "ecdsa-p256", _) | (Scheme::Notation, _, Some(256)) => {
+                Ok("sha256")
+            }
+            (Scheme::Notation, "ecdsa-p384", _) | (Scheme::Notation, _, Some(384)) => Ok("sha384"),
+            (Scheme::Notation, "ecdsa-p521", _) | (Scheme::Notation, _, Some(512)) => Ok("sha512"),
+            (Scheme::Notation, other, _) => bail!("this {other} key does not sign for Notation"),
         }
     }
 }

@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use base64::Engine as _;
 
@@ -14,6 +13,10 @@ use super::run;
 
 /// The keys that Notation signs with.
 pub const ALGORITHMS: [&str; 6] = ["RSA-2048", "RSA-3072", "RSA-4096", "EC-256", "EC-384", "EC-521"];
+
+/// When every certificate begins and ends. Long before now: a timestamp that is accurate to a second lies within.
+const FROM: &str = "20200101000000Z";
+const UNTIL: &str = "20400101000000Z";
 
 /// A private key, its certificate and the certificates above it, as PEM files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +46,6 @@ pub struct Authority {
     folder: PathBuf,
     /// Its own key and certificate.
     pub own: Certificate,
-    serial: AtomicU32,
 }
 
 /// The subject of every certificate, with this common name.
@@ -58,57 +60,32 @@ pub fn identity(name: &str) -> String {
 
 /// A certificate that signs images and itself.
 pub fn self_signed(openssl: &Path, folder: &Path, name: &str, algorithm: &str) -> Certificate {
-    let key = new_key(openssl, folder, name, algorithm);
+    let folder = database(folder, name);
+    let key = new_key(openssl, &folder, name, algorithm);
     let certificate = folder.join(format!("{name}.crt"));
-    let configuration = extensions(folder, name, &leaf_extensions(&Leaf::default()));
-    let mut command = Command::new(openssl);
-    command.args(["req", "-new", "-x509", "-days", "30", "-subj", &subject(name), "-extensions", "made", "-config"]);
-    run(command.arg(configuration).arg("-key").arg(&key).arg("-out").arg(&certificate));
+    certify(openssl, &folder, name, &key, None, &leaf_extensions(&Leaf::default()));
     Certificate { key, chain: certificate.clone(), certificate }
 }
 
 impl Authority {
     /// Makes one in this folder.
     pub fn new(openssl: &Path, folder: &Path, name: &str, algorithm: &str) -> Self {
-        let folder = folder.join(name);
-        fs::create_dir(&folder).expect("a folder");
+        let folder = database(folder, name);
         let key = new_key(openssl, &folder, name, algorithm);
         let certificate = folder.join(format!("{name}.crt"));
         let extended = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n\
                         subjectKeyIdentifier=hash\n";
-        let configuration = extensions(&folder, name, extended);
-        let mut command = Command::new(openssl);
-        command.args(["req", "-new", "-x509", "-days", "30", "-subj", &subject(name), "-extensions", "made"]);
-        command.arg("-config").arg(configuration).arg("-key").arg(&key).arg("-out").arg(&certificate);
-        run(&mut command);
-        fs::write(folder.join("index.txt"), "").expect("a file");
-        fs::write(folder.join("crlnumber"), "01\n").expect("a file");
-        let config = format!(
-            "[ca]\ndefault_ca=own\n[own]\ndatabase={0}/index.txt\ncrlnumber={0}/crlnumber\ndefault_md=sha256\n\
-             default_crl_days=7\nunique_subject=no\n",
-            folder.display()
-        );
-        fs::write(folder.join("ca.cnf"), config).expect("a file");
+        certify(openssl, &folder, name, &key, None, extended);
         let own = Certificate { key, chain: certificate.clone(), certificate };
-        Self { openssl: openssl.to_owned(), folder, own, serial: AtomicU32::new(4096) }
+        Self { openssl: openssl.to_owned(), folder, own }
     }
 
     /// Issues a leaf, and knows it as valid.
     pub fn issue(&self, name: &str, algorithm: &str, leaf: &Leaf) -> Certificate {
         let key = new_key(&self.openssl, &self.folder, name, algorithm);
         let file = |extension: &str| self.folder.join(format!("{name}.{extension}"));
-        let (request, certificate, chain) = (file("csr"), file("crt"), file("chain.crt"));
-        let mut command = Command::new(&self.openssl);
-        command.args(["req", "-new", "-subj", &subject(name), "-config"]);
-        command.arg(extensions(&self.folder, "empty", "")).arg("-key").arg(&key).arg("-out").arg(&request);
-        run(&mut command);
-        let serial = self.serial.fetch_add(1, Ordering::SeqCst).to_string();
-        let mut command = Command::new(&self.openssl);
-        command.args(["x509", "-req", "-days", "20", "-set_serial", &serial, "-extensions", "made", "-extfile"]);
-        command.arg(extensions(&self.folder, name, &leaf_extensions(leaf))).arg("-in").arg(&request);
-        command.arg("-CA").arg(&self.own.certificate).arg("-CAkey").arg(&self.own.key).arg("-out").arg(&certificate);
-        run(&mut command);
-        run(self.ca().arg("-valid").arg(&certificate));
+        let (certificate, chain) = (file("crt"), file("chain.crt"));
+        certify(&self.openssl, &self.folder, name, &key, Some(&self.own), &leaf_extensions(leaf));
         let own = fs::read_to_string(&self.own.certificate).expect("a certificate");
         fs::write(&chain, fs::read_to_string(&certificate).expect("a certificate") + &own).expect("a file");
         Certificate { key, certificate, chain }
@@ -199,11 +176,39 @@ fn leaf_extensions(leaf: &Leaf) -> String {
     text
 }
 
-/// A configuration of openssl whose section `made` has these extensions.
-fn extensions(folder: &Path, name: &str, text: &str) -> PathBuf {
-    let file = folder.join(format!("{name}.cnf"));
-    fs::write(&file, format!("[req]\ndistinguished_name=name\n[name]\n[made]\n{text}")).expect("a file");
-    file
+/// A folder of this name with what `openssl ca` keeps: the list of what was issued, and numbers.
+fn database(folder: &Path, name: &str) -> PathBuf {
+    let folder = folder.join(name);
+    fs::create_dir(&folder).expect("a folder");
+    fs::write(folder.join("index.txt"), "").expect("a file");
+    fs::write(folder.join("crlnumber"), "01\n").expect("a file");
+    let config = format!(
+        "[ca]\ndefault_ca=own\n[own]\ndatabase={0}/index.txt\ncrlnumber={0}/crlnumber\nnew_certs_dir={0}\n\
+         rand_serial=yes\ndefault_md=sha256\ndefault_crl_days=7\nunique_subject=no\npolicy=any\npreserve=yes\n\
+         [any]\ncountryName=optional\nstateOrProvinceName=optional\norganizationName=optional\n\
+         commonName=optional\n[req]\ndistinguished_name=name\n[name]\n",
+        folder.display()
+    );
+    fs::write(folder.join("ca.cnf"), config).expect("a file");
+    folder
+}
+
+/// Makes `<name>.crt` for a key, signed by an authority or by the key itself.
+fn certify(openssl: &Path, folder: &Path, name: &str, key: &Path, by: Option<&Certificate>, extensions: &str) {
+    let file = |extension: &str| folder.join(format!("{name}.{extension}"));
+    fs::write(file("cnf"), extensions).expect("a file");
+    let config = folder.join("ca.cnf");
+    let mut command = Command::new(openssl);
+    command.args(["req", "-new", "-subj", &subject(name), "-config"]).arg(&config).arg("-key").arg(key);
+    run(command.arg("-out").arg(file("csr")));
+    let mut command = Command::new(openssl);
+    command.args(["ca", "-batch", "-notext", "-startdate", FROM, "-enddate", UNTIL, "-config"]).arg(&config);
+    command.arg("-in").arg(file("csr")).arg("-out").arg(file("crt")).arg("-extfile").arg(file("cnf"));
+    match by {
+        Some(by) => command.arg("-cert").arg(&by.certificate).arg("-keyfile").arg(&by.key),
+        None => command.arg("-selfsign").arg("-keyfile").arg(key),
+    };
+    run(&mut command);
 }
 
 fn new_key(openssl: &Path, folder: &Path, name: &str, algorithm: &str) -> PathBuf {

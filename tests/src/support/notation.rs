@@ -117,7 +117,6 @@ impl Notation {
     pub fn add_plugin(&self, name: &str, program: &Path) {
         let folder = self.config().join("plugins").join(name);
         fs::create_dir_all(&folder).expect("a folder");
-        // A copy would be its size for each test.
         std::os::unix::fs::symlink(program, folder.join(format!("notation-{name}"))).expect("a link");
     }
 

@@ -81,22 +81,41 @@ pub(crate) struct Unsigned {
     pub(crate) message: Vec<u8>,
 }
 
+/// What a public key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyKind {
+    /// On this curve.
+    Ecdsa(ObjectIdentifier),
+    /// With a modulus of so many bits.
+    Rsa(usize),
+}
+
+/// What this public key is.
+///
+/// # Errors
+/// When it is neither ECDSA nor RSA.
+pub(crate) fn kind(public: &SubjectPublicKeyInfoOwned) -> Result<KeyKind> {
+    match public.algorithm.oid {
+        EC_PUBLIC_KEY => {
+            let curve = public.algorithm.parameters.as_ref().and_then(|curve| curve.decode_as().ok());
+            Ok(KeyKind::Ecdsa(curve.ok_or_else(|| anyhow!("an ECDSA key without a named curve"))?))
+        }
+        RSA_ENCRYPTION => Ok(KeyKind::Rsa(rsa_bits(public)?)),
+        _ => bail!("only ECDSA and RSA keys sign for Notation"),
+    }
+}
+
 /// Reads a public key as PEM, of a kind that Notation signs with.
 ///
 /// # Errors
 /// When it is none.
 pub(crate) fn public_key(pem: &str) -> Result<SubjectPublicKeyInfoOwned> {
     let public = SubjectPublicKeyInfoOwned::from_pem(pem.as_bytes()).context("the public key")?;
-    match public.algorithm.oid {
-        EC_PUBLIC_KEY => Ok(public),
-        RSA_ENCRYPTION => {
-            let bits = rsa_bits(&public)?;
-            match bits {
-                2048 | 3072 | 4096 => Ok(public),
-                _ => bail!("RSA keys of {bits} bits do not sign for Notation: 2048, 3072 and 4096 bits do"),
-            }
+    match kind(&public)? {
+        KeyKind::Ecdsa(_) | KeyKind::Rsa(2048 | 3072 | 4096) => Ok(public),
+        KeyKind::Rsa(bits) => {
+            bail!("RSA keys of {bits} bits do not sign for Notation: 2048, 3072 and 4096 bits do")
         }
-        _ => bail!("only ECDSA and RSA keys sign for Notation"),
     }
 }
 

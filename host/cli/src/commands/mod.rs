@@ -7,6 +7,7 @@ mod inspect;
 mod internal_compile;
 mod key;
 mod module;
+pub(crate) mod notation_plugin;
 mod policy;
 mod publishing;
 mod record;
@@ -38,6 +39,7 @@ pub(crate) enum Command {
     Record(record::Command),
     Demo(demo::Arguments),
     Module(module::Arguments),
+    NotationPlugin(notation_plugin::Arguments),
     Completions(completions::Arguments),
     #[command(hide = true)]
     InternalCompile(internal_compile::Arguments),
@@ -60,6 +62,7 @@ pub(crate) fn run(global: &Global, command: Command) -> Result<Exit> {
         Command::Record(command) => record::run(global, &command),
         Command::Demo(arguments) => demo::run(global, &arguments),
         Command::Module(arguments) => module::run(global, &arguments),
+        Command::NotationPlugin(arguments) => notation_plugin::run(global, &arguments),
         Command::Completions(arguments) => Ok(completions::run(&arguments)),
         Command::InternalCompile(arguments) => internal_compile::run(global, &arguments),
     }
@@ -69,7 +72,8 @@ pub(crate) fn run(global: &Global, command: Command) -> Result<Exit> {
 pub(crate) fn default_log(command: &Command) -> &'static str {
     match command {
         Command::Serve(_) => "info",
-        Command::InternalCompile(_) => "off",
+        // Its caller reads standard error as JSON.
+        Command::InternalCompile(_) | Command::NotationPlugin(_) => "off",
         _ => "warn",
     }
 }

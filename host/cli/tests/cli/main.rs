@@ -6,6 +6,7 @@ mod demo;
 mod forms;
 mod inspect;
 mod keys;
+mod notation_plugin;
 mod policies;
 mod policy_tools;
 mod program;

@@ -5,7 +5,7 @@ mod cli;
 
 use bulla_tests::support::certificates::{ALGORITHMS, Certificate, Leaf};
 use bulla_tests::support::notation::{FORMATS, Notation, Trust};
-use bulla_tests::support::{Registry, RegistryKind};
+use bulla_tests::support::{Registry, RegistryKind, bulla_path, run};
 
 /// One combination.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +46,7 @@ type Sign = fn(&World, &Row, &str);
 /// Whether an image is accepted under the certificates that this trusts.
 type Verify = fn(&Notation, &str) -> Result<(), String>;
 
-const SIGNERS: [(&str, Sign); 1] = [("notation", notation_signs)];
+const SIGNERS: [(&str, Sign); 2] = [("notation", notation_signs), ("plugin", notation_signs_through_bulla)];
 const VERIFIERS: [(&str, Verify); 1] = [("notation", notation_verifies)];
 
 /// Keys, and two sets of trust.
@@ -79,6 +79,7 @@ impl World {
             keys.push((name, key));
         }
         stranger.trust("ca:acme", &stranger.authority("root", "EC-384").own.certificate);
+        acme.add_plugin("bulla", &bulla_path());
         for notation in [&acme, &stranger] {
             notation.policy(&Trust::default());
         }
@@ -88,6 +89,14 @@ impl World {
 
 fn notation_signs(world: &World, row: &Row, image: &str) {
     world.acme.sign(&row.name(), row.format, image, &[]);
+}
+
+/// The notation CLI makes the envelope, and `bulla` as its plugin the signature.
+fn notation_signs_through_bulla(world: &World, row: &Row, image: &str) {
+    let key =
+        world.acme.folder().join(if row.is_self_signed { "" } else { "root" }).join(format!("{}.key", row.name()));
+    let key = ["--plugin", "bulla", "--id", key.to_str().expect("UTF-8")];
+    run(&mut world.acme.signing(&key, row.format, image, &[]));
 }
 
 fn notation_verifies(notation: &Notation, image: &str) -> Result<(), String> {
