@@ -109,18 +109,7 @@ impl World {
 
     /// Signs as `bulla sign` does: prepare, sign, assemble, and the plan carried out on the layout.
     pub(crate) async fn sign(&self, digest: &Digest, key: &Key) {
-        let engine = engine();
-        let image = format!("{IMAGE}@{digest}");
-        let ask = async |operation, header: Value, blobs| {
-            engine.ask::<Value>(operation, &header, blobs, BUDGET).await.expect("the module's answer")
-        };
-        let (_, prepared) = ask(Operation::Prepare, json!({"image": image}), Vec::new()).await;
-        let payload = prepared[0].clone();
-        let sign = json!({"key": 0, "message": 1, "hash": "sha256"});
-        let (_, signed) = ask(Operation::Sign, sign, vec![key.private.clone(), payload.clone()]).await;
-        let assemble = json!({"image": image, "payload": 0, "signature": 1, "publicKey": 2});
-        let blobs = vec![payload, signed[0].clone(), signed[1].clone()];
-        let (plan, blobs) = ask(Operation::Assemble, assemble, blobs).await;
+        let (plan, blobs) = plan(&format!("{IMAGE}@{digest}"), key, "legacy", None).await;
         for blob in plan["blobs"].as_array().expect("a list") {
             let index = usize::try_from(blob["blob"].as_u64().expect("an index")).expect("small");
             self.layout.put_blob(&blobs[index]).expect("written");
@@ -158,6 +147,26 @@ pub(crate) struct Images {
     pub(crate) unsigned: Image,
     pub(crate) child: Image,
     pub(crate) index: Digest,
+}
+
+/// A push plan for a signature, and its blobs. `beside` is the manifest under the signature tag now, or, for a bundle, the
+/// image's own.
+pub(crate) async fn plan(image: &str, key: &Key, form: &str, beside: Option<&[u8]>) -> (Value, Vec<Vec<u8>>) {
+    let engine = engine();
+    let ask = async |operation, header: Value, blobs| {
+        engine.ask::<Value>(operation, &header, blobs, BUDGET).await.expect("the module's answer")
+    };
+    let (prepared, blobs) = ask(Operation::Prepare, json!({"image": image, "form": form}), Vec::new()).await;
+    let blob = |name: &str| blobs[usize::try_from(prepared[name].as_u64().expect("an index")).expect("small")].clone();
+    let sign = json!({"key": 0, "message": 1, "hash": "sha256"});
+    let (_, signed) = ask(Operation::Sign, sign, vec![key.private.clone(), blob("message")]).await;
+    let mut assemble = json!({"image": image, "form": form, "payload": 0, "signature": 1, "publicKey": 2});
+    let mut given = vec![blob("payload"), signed[0].clone(), signed[1].clone()];
+    if let Some(manifest) = beside {
+        assemble[if form == "legacy" { "existing" } else { "manifest" }] = json!(3);
+        given.push(manifest.to_vec());
+    }
+    ask(Operation::Assemble, assemble, given).await
 }
 
 /// A policy about every image, by these keys.
