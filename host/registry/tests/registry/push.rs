@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use bulla_registry::{Digest, PushedBlob, RegistryError, SubjectReport};
+use bulla_registry::{Addition, Digest, PushedBlob, RegistryError, SubjectReport};
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, INDEX, MANIFEST, client, digest_of, respond};
@@ -185,4 +186,32 @@ async fn a_list_of_referrers_is_kept_under_the_fallback_tag() {
         2,
         "what is listed is not written again"
     );
+}
+
+#[tokio::test]
+async fn a_referrer_that_nobody_will_find_is_an_error() {
+    let subject = Digest::sha256(b"image");
+    let tag = subject.as_str().replace(':', "-");
+    for (keeps_lists, writes) in [(true, Some(1)), (false, None)] {
+        let (subject, tag) = (subject.clone(), tag.clone());
+        let reported = subject.to_string();
+        let fake = Fake::start(move |seen| match seen.method.as_str() {
+            "PUT" if seen.path.ends_with(&tag) => respond(403, &[], ""),
+            "PUT" if keeps_lists => respond(201, &[("oci-subject", &reported)], ""),
+            "PUT" => respond(201, &[], ""),
+            _ => respond(404, &[], ""),
+        })
+        .await;
+        let manifest = Bytes::from(json!({"subject": {"digest": subject.as_str()}}).to_string());
+        let reference = Digest::sha256(&manifest);
+        let addition = Addition { manifest, media_type: MANIFEST.to_owned(), blobs: Vec::new() };
+        let added = client().refer(&fake.address, "org/app", reference.as_str(), &addition).await;
+        match added {
+            Ok(added) => assert_eq!(Some(added.writes), writes),
+            Err(error) => {
+                assert!(matches!(error, RegistryError::NotListed { .. }) && writes.is_none(), "{error}");
+                assert!(error.to_string().starts_with("the signature is pushed, but not yet listed"), "{error}");
+            }
+        }
+    }
 }

@@ -131,7 +131,7 @@ impl Gateway {
             count = done.as_ref().map_or(0, |done| done.count),
             octets = done.as_ref().map_or(0, |done| done.body.len()),
             code = done.as_ref().err().map(Refusal::code),
-            problem = done.as_ref().err().map(tracing::field::display),
+            problem = done.as_ref().err().map(Refusal::message),
             millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             "answered",
         );

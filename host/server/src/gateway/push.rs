@@ -47,7 +47,8 @@ impl Gateway {
                 Ok(Done { body, media_type: "application/json", count: plan.blobs.len() })
             }
             Err(problem) => {
-                warn!(target: "bulla::push", user, place, reference = plan.reference, %digest, %problem, "not pushed");
+                let why = problem.message();
+                warn!(target: "bulla::push", user, place, reference = plan.reference, %digest, why, "not pushed");
                 Err(problem)
             }
         }

@@ -9,6 +9,9 @@ use axum::response::Response;
 use bulla_abi::ErrorBody;
 use serde_json::json;
 
+/// Characters of a message. 500: any of the sentences below with a name as long as it may be.
+const MAX_MESSAGE_CHARS: usize = 500;
+
 /// Why something is not done. Codes are stable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
@@ -89,6 +92,12 @@ impl Refusal {
         self.kind().2
     }
 
+    /// For people, and one line of the log: what the request says in it is cut, and holds no control characters.
+    pub(super) fn message(&self) -> String {
+        let visible = |c: char| if c.is_control() { ' ' } else { c };
+        self.to_string().chars().map(visible).take(MAX_MESSAGE_CHARS).collect()
+    }
+
     const fn kind(&self) -> (&'static str, StatusCode, &'static str) {
         match self {
             Self::NotSignedIn => ("not-signed-in", StatusCode::UNAUTHORIZED, "unauthenticated"),
@@ -128,7 +137,7 @@ impl Refusal {
 
     pub(super) fn into_response(self) -> Response {
         let (code, status, _) = self.kind();
-        let error = ErrorBody { code: code.to_owned(), message: self.to_string(), details: Vec::new() };
+        let error = ErrorBody { code: code.to_owned(), message: self.message(), details: Vec::new() };
         let mut response = Response::new(Body::from(json!({"error": error}).to_string()));
         *response.status_mut() = status;
         let headers = response.headers_mut();
@@ -140,5 +149,17 @@ impl Refusal {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_MESSAGE_CHARS, Refusal};
+
+    #[test]
+    fn what_a_request_says_stays_one_short_line() {
+        let forged = Refusal::OtherPlace { place: format!("a\nINFO pushed user=\"bob\"{}", "x".repeat(10_000)) };
+        let message = forged.message();
+        assert!(message.starts_with("a INFO pushed") && message.chars().count() == MAX_MESSAGE_CHARS, "{message}");
     }
 }

@@ -1,7 +1,5 @@
-//! The gateway: who may ask, for what, how much; and pushes with the user's own credentials, which nobody else sees.
+//! The gateway: who may ask, for what, and how much.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bulla_engine::abi::{Evidence, Message, Need, Outcome};
@@ -12,15 +10,15 @@ use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::registry::{LOGIN, Registry, SECRETS};
-use crate::world::{IMAGE, MANIFEST, Services, World, engine, plan};
+use crate::registry::Registry;
+use crate::world::{IMAGE, MANIFEST, Services, World, engine};
 
-const MESSAGE: &str = "application/vnd.bulla.message";
+pub(crate) const MESSAGE: &str = "application/vnd.bulla.message";
 /// Alice's token, and its place in the configuration.
-const TOKEN: &str = "Q2mZ9cY0a1wq-of-alice";
+pub(crate) const TOKEN: &str = "Q2mZ9cY0a1wq-of-alice";
 
 /// A world with a gateway to its layout, and to these places.
-fn config(world: &World, places: &[String]) -> Config {
+pub(crate) fn config(world: &World, places: &[String]) -> Config {
     let tokens = vec![UserToken { user: "alice".into(), sha256: hex::encode(Sha256::digest(TOKEN)) }];
     let registries = places.iter().cloned().chain([IMAGE.to_owned()]).collect();
     let mut config = world.config();
@@ -37,7 +35,7 @@ fn with_limits(config: Config, change: impl FnOnce(&mut GatewayConfig)) -> Confi
 }
 
 /// What the page sends, signed in as alice.
-fn page(services: &Services, path: &str, media_type: &str) -> RequestBuilder {
+pub(crate) fn page(services: &Services, path: &str, media_type: &str) -> RequestBuilder {
     services
         .client
         .post(services.http(path))
@@ -47,17 +45,17 @@ fn page(services: &Services, path: &str, media_type: &str) -> RequestBuilder {
         .header("authorization", format!("Bearer {TOKEN}"))
 }
 
-fn fetch(services: &Services, needs: &[Need]) -> RequestBuilder {
+pub(crate) fn fetch(services: &Services, needs: &[Need]) -> RequestBuilder {
     page(services, "/gateway/v1/fetch", "application/json").body(json!({"needs": needs}).to_string())
 }
 
-fn need(kind: &str, registry: &str, repository: &str, reference: &str, limit: u64) -> Need {
+pub(crate) fn need(kind: &str, registry: &str, repository: &str, reference: &str, limit: u64) -> Need {
     serde_json::from_value(json!({"id": format!("{kind} {reference}"), "kind": kind, "registry": registry,
         "repository": repository, "reference": reference, "limit": limit}))
     .expect("a need")
 }
 
-async fn evidence(request: RequestBuilder) -> (Vec<Evidence>, Vec<Vec<u8>>) {
+pub(crate) async fn evidence(request: RequestBuilder) -> (Vec<Evidence>, Vec<Vec<u8>>) {
     let response = request.send().await.expect("an answer");
     let status = response.status();
     assert_eq!((status.as_u16(), &response.headers()["content-type"]), (200, &MESSAGE.parse().expect("text")));
@@ -67,27 +65,19 @@ async fn evidence(request: RequestBuilder) -> (Vec<Evidence>, Vec<Vec<u8>>) {
     (serde_json::from_value(header["evidence"].clone()).expect("evidence"), message.blobs)
 }
 
-async fn refused(request: RequestBuilder) -> (u16, String, String) {
+pub(crate) async fn refused(request: RequestBuilder) -> (u16, String, String) {
     let response = request.send().await.expect("an answer");
     refusal(response).await
 }
 
 /// Status, code and message.
-async fn refusal(response: Response) -> (u16, String, String) {
+pub(crate) async fn refusal(response: Response) -> (u16, String, String) {
     let status = response.status().as_u16();
     let names: Vec<_> = response.headers().keys().filter(|name| name.as_str().starts_with("access-control")).collect();
     assert!(names.is_empty(), "{names:?}");
     let error: Value = response.json().await.expect("JSON");
     let text = |name: &str| error["error"][name].as_str().expect("text").to_owned();
     (status, text("code"), text("message"))
-}
-
-/// A push plan as the page sends it.
-async fn push(services: &Services, plan: &Value, blobs: Vec<Vec<u8>>) -> Response {
-    let message = Message { header: json!({"plan": plan}).to_string().into_bytes(), blobs };
-    let body = message.encode().expect("small");
-    let request = page(services, "/gateway/v1/push", MESSAGE).header("bulla-registry-authorization", LOGIN).body(body);
-    request.send().await.expect("an answer")
 }
 
 /// A source that asks the gateway for everything.
@@ -301,168 +291,4 @@ async fn nobody_gets_more_than_the_limits() {
         codes.push(answer.status().as_u16());
     }
     assert_eq!(codes, [200, 200, 429, 429], "seven before, nine in a minute");
-}
-
-/// Everything that is logged in this process from the first test on that wants it.
-#[derive(Clone)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("no panic").write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn start() -> Self {
-        let log = Self(Arc::default());
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
-        tracing::subscriber::set_global_default(subscriber).expect("the only one in these tests");
-        log
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().expect("no panic")).into_owned()
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_push_shows_the_users_credentials_to_the_registry_and_to_nobody_else() {
-    let log = Log::start();
-    let (world, images) = World::new().await;
-    let registry = Registry::start().await;
-    let digest = registry.put("v1", MANIFEST, images.signed.manifest.clone());
-    let services = Services::start(config(&world, std::slice::from_ref(&registry.address))).await;
-    let image = format!("{}/team/app@{digest}", registry.address);
-    let tag = format!("{}.sig", digest.as_str().replace(':', "-"));
-    let (ours, blobs) = plan(&image, &world.ours, "legacy", None).await;
-
-    let pushed = push(&services, &ours, blobs.clone()).await;
-    assert_eq!(pushed.status(), 200);
-    let answer: Value = pushed.json().await.expect("JSON");
-    assert_eq!((&answer["ok"]["writes"], &answer["ok"]["reference"]), (&json!(1), &json!(tag)));
-    let there = registry.manifest(&tag).expect("pushed");
-    assert_eq!(there, blobs[0]);
-    let seen = registry.seen();
-    assert!(seen.iter().any(|(_, path, shown)| path == "/token" && shown.as_deref() == Some(LOGIN)), "{seen:?}");
-    let writes: Vec<_> = seen.iter().filter(|(method, path, _)| *method == "PUT" && path.contains(&tag)).collect();
-    assert!(matches!(writes[..], [(_, _, Some(shown))] if shown.starts_with("Bearer ")), "{writes:?}");
-
-    // Nothing of it is left for who comes next: neither the credentials nor the token that they gave.
-    let message = Message { header: json!({"plan": ours}).to_string().into_bytes(), blobs: blobs.clone() };
-    let another = plan(&image, &world.theirs, "legacy", None).await;
-    let theirs = Message { header: json!({"plan": another.0}).to_string().into_bytes(), blobs: another.1 };
-    let needs = [need("manifest", &registry.address, "team/app", "v1", 1 << 20)];
-    assert_eq!(fetch(&services, &needs).send().await.expect("an answer").status(), 200);
-    let again = page(&services, "/gateway/v1/push", MESSAGE).body(message.encode().expect("small"));
-    let again: Value = again.send().await.expect("an answer").json().await.expect("JSON");
-    assert_eq!(again["ok"]["writes"], json!(0), "it is there");
-    let anonymous = page(&services, "/gateway/v1/push", MESSAGE);
-    let (_, code, _) = refused(anonymous.body(theirs.encode().expect("small"))).await;
-    assert_eq!(code, "changed", "nothing is sent before the tag is read");
-    let (bundle, bundle_blobs) = plan(&image, &world.ours, "bundle", Some(&images.signed.manifest)).await;
-    let anonymous = Message { header: json!({"plan": bundle}).to_string().into_bytes(), blobs: bundle_blobs.clone() };
-    let anonymous = page(&services, "/gateway/v1/push", MESSAGE).body(anonymous.encode().expect("small"));
-    let (status, code, message) = refused(anonymous).await;
-    assert_eq!((status, code.as_str()), (403, "registry-denied"), "{message}");
-    let seen = registry.seen();
-    assert!(seen.len() > 5 && seen.iter().all(|(_, _, shown)| shown.is_none()), "{seen:?}");
-
-    // A bundle refers to the image; this registry keeps no list, so it is listed under the fallback tag.
-    assert_eq!(push(&services, &bundle, bundle_blobs).await.status(), 200);
-    let reference = bundle["reference"].as_str().expect("a digest");
-    assert!(registry.manifest(reference).is_some());
-    let list = registry.manifest(&digest.as_str().replace(':', "-")).expect("a list");
-    assert!(String::from_utf8_lossy(&list).contains(reference));
-
-    let text = log.text();
-    // Other tests push as well while this one runs.
-    let pushed = |line: &&str| ["bulla::push: pushed", &registry.address, &tag].iter().all(|part| line.contains(part));
-    let line = text.lines().find(pushed).expect("a line");
-    assert!(line.contains("user=\"alice\""), "{line}");
-    for secret in SECRETS.into_iter().chain([TOKEN]) {
-        let leak = text.lines().find(|line| line.contains(secret));
-        assert!(leak.is_none(), "{leak:?}");
-    }
-    assert!(text.contains("TRACE") || text.contains("DEBUG"), "everything is captured");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_push_loses_nobodys_signature_and_touches_nothing_else() {
-    let (world, images) = World::new().await;
-    let registry = Registry::start().await;
-    let digest = registry.put("v1", MANIFEST, images.signed.manifest.clone());
-    let services = Services::start(config(&world, std::slice::from_ref(&registry.address))).await;
-    let image = format!("{}/team/app@{digest}", registry.address);
-    let tag = format!("{}.sig", digest.as_str().replace(':', "-"));
-    let (first, blobs) = plan(&image, &world.theirs, "legacy", None).await;
-    assert_eq!(push(&services, &first, blobs).await.status(), 200);
-    let there = registry.manifest(&tag).expect("pushed");
-
-    // Made as if nothing was there: refused, and made anew it keeps what is there.
-    let (stale, blobs) = plan(&image, &world.ours, "legacy", None).await;
-    let (status, code, message) = refusal(push(&services, &stale, blobs).await).await;
-    assert_eq!((status, code.as_str()), (409, "changed"));
-    assert!(message.contains(Digest::sha256(&there).as_str()), "{message}");
-    assert_eq!(registry.manifest(&tag), Some(there.clone()));
-    let (merged, blobs) = plan(&image, &world.ours, "legacy", Some(&there)).await;
-    assert_eq!(push(&services, &merged, blobs.clone()).await.status(), 200);
-    let layers = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).expect("JSON")["layers"].as_array().cloned();
-    let now = layers(&registry.manifest(&tag).expect("there")).expect("a list");
-    assert_eq!(now.len(), 2);
-    assert_eq!(now[..1], layers(&there).expect("a list")[..]);
-
-    let changed = |change: fn(&mut Value)| {
-        let mut plan = merged.clone();
-        change(&mut plan);
-        plan
-    };
-    for (plan, want) in [
-        (changed(|plan| (plan["tag"], plan["reference"]) = (json!("v1"), json!("v1"))), "image-tag"),
-        (changed(|plan| plan["reference"] = json!("v1")), "plan"),
-        (changed(|plan| plan["tag"] = Value::Null), "plan"),
-        (changed(|plan| plan["blobs"][0]["digest"] = json!(format!("sha256:{}", "0".repeat(64)))), "plan"),
-        (changed(|plan| plan["manifest"] = json!(99)), "unreadable"),
-        (changed(|plan| plan["manifest"] = json!(1)), "plan"),
-        (changed(|plan| plan["registry"] = json!("registry.example")), "layout"),
-        (changed(|plan| plan["registry"] = json!("elsewhere.example")), "other-place"),
-    ] {
-        let plan = match want {
-            "layout" => json!({"repository": "team/app", "registry": "registry.example", "tag": plan["tag"],
-                "reference": plan["reference"], "subject": null, "mediaType": MANIFEST, "manifest": 0, "blobs": []}),
-            _ => plan,
-        };
-        registry.seen();
-        let (_, code, message) = refusal(push(&services, &plan, blobs.clone()).await).await;
-        assert_eq!(code, want, "{message}");
-        assert_eq!(registry.seen(), [], "{want}: nothing is asked");
-    }
-    registry.put(&tag, "application/vnd.oci.image.index.v1+json", r#"{"manifests":[]}"#);
-    assert_eq!(refusal(push(&services, &merged, blobs).await).await.1, "occupied");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn credentials_are_for_one_registry() {
-    let (world, _) = World::new().await;
-    let (one, two) = (Registry::start().await, Registry::start().await);
-    one.put("v1", MANIFEST, "{}");
-    let services = Services::start(config(&world, &[one.address.clone(), two.address.clone()])).await;
-    let needs = [need("manifest", &one.address, "app", "v1", 99), need("blob", &two.address, "app", "x", 99)];
-    let request = |needs: &[Need]| fetch(&services, needs).header("bulla-registry-authorization", LOGIN);
-    let (status, code, message) = refused(request(&needs)).await;
-    assert_eq!((status, code.as_str()), (400, "two-registries"));
-    assert!(message.contains(&one.address) && message.contains(&two.address), "{message}");
-    assert_eq!(one.seen(), []);
-    assert_eq!(evidence(request(&needs[..1])).await.1, [b"{}"]);
-    assert_eq!(one.seen()[0].2, None, "nothing is shown to who does not ask");
-    assert_eq!(two.seen(), []);
 }

@@ -2,6 +2,7 @@
 
 mod admission;
 mod gateway;
+mod gateway_push;
 mod lifecycle;
 mod page;
 mod proxy;

@@ -1,6 +1,7 @@
 //! The page's files: compressed for who takes that, asked about each time, allowed what they need and nothing else.
 
 use bulla_engine::EMBEDDED;
+use bulla_server::Tls;
 use reqwest::Response;
 
 use crate::world::{Services, World, engine};
@@ -83,4 +84,18 @@ async fn configured_registries_are_known_to_the_page_and_allowed_to_it() {
     let index = get(&services, "/", &[("accept-encoding", "br")]).await;
     let text = index.text().await.expect("text");
     assert!(!text.contains("connect-src") || text.contains("connect-src 'self' https://r.example"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_comes_over_tls_where_it_is_configured() {
+    let (world, _) = World::new().await;
+    let mut config = world.config();
+    if let Some(http) = &mut config.http {
+        http.tls = Some(Tls { self_signed: true, ..Tls::default() });
+    }
+    let services = Services::start(config).await;
+    let address = services.running.http.expect("a page");
+    let answer = services.get(&format!("https://127.0.0.1:{}/", address.port())).await;
+    assert_eq!(answer.status(), 200);
+    services.client.get(services.http("/")).send().await.expect_err("and no longer without");
 }
