@@ -1,48 +1,125 @@
-// The first page: loads the module, says what it is, and compares its digest with one that the reader brings.
+// The page: loads the module, starts the worker, shows one of five views. Everything long happens in the worker.
 
-import { load, operation } from "./module.js";
+import { sha256 } from "./bytes.js";
+import { el, announce } from "./dom.js";
+import { compile, operation, start } from "./module.js";
+import { Problem } from "./problem.js";
+import { openStore } from "./store.js";
+import { texts } from "./texts.js";
+import { once, Work } from "./work.js";
+import { aboutView } from "./views/about.js";
+import { checkView } from "./views/check.js";
+import { pinsView } from "./views/pins.js";
+import { replayView } from "./views/replay.js";
+import { signView } from "./views/sign.js";
 
-const place = (id) => document.getElementById(id);
-const number = new Intl.NumberFormat("en");
+const VIEWS = { check: checkView, sign: signView, pins: pinsView, replay: replayView, about: aboutView };
 
-async function start() {
-  const response = await fetch("bulla.wasm");
-  if (!response.ok) throw new Error(`bulla.wasm could not be fetched: HTTP ${response.status}`);
+/** The module, compiled once for every worker; its digest is of the very octets that were compiled. */
+async function ownModule() {
+  if (!isSecureContext) throw new Problem("insecure", { origin: location.origin });
+  const response = await fetch("bulla.wasm").catch(() => null);
+  if (!response?.ok) throw new Problem("moduleFetch", { url: "bulla.wasm", status: response?.status ?? null });
   const bytes = await response.arrayBuffer();
-  const digest = hex(await crypto.subtle.digest("SHA-256", bytes));
-  const module = await load(bytes);
-  const { ok } = module.call(operation.describe, {});
-  place("version").textContent = ok.version;
-  place("abi").textContent = ok.abi;
-  place("compiler").textContent = ok.compiler;
-  place("size").textContent = `${number.format(bytes.byteLength)} octets`;
-  place("digest").textContent = digest;
-  place("facts").hidden = false;
-  place("state").textContent = "The module is loaded and answers.";
-  place("state").className = "good";
-  place("expected").addEventListener("input", () => compare(digest));
-  place("compare").addEventListener("submit", (event) => event.preventDefault());
-  compare(digest);
+  const [digest, compiled] = await Promise.all([sha256(bytes), compile(bytes)]);
+  return { digest, compiled, octets: bytes.byteLength };
 }
 
-/** Says whether the digest that the reader pasted is the module's. */
-function compare(digest) {
-  const expected = place("expected").value.trim().toLowerCase().replace(/^sha256:/, "");
-  const comparison = place("comparison");
-  const outcome = !expected ? ["", ""]
-    : !/^[0-9a-f]{64}$/.test(expected) ? ["A SHA-256 digest has 64 hexadecimal digits.", "bad"]
-    : expected === digest ? ["It is the same module.", "good"]
-    : ["It is another module.", "bad"];
-  [comparison.textContent, comparison.className] = outcome;
+const own = ownModule();
+let work = new Work(own);
+const store = await openStore();
+
+/** What views share. */
+const app = {
+  own,
+  store,
+  /** The worker for what is looked at; a new one when the last was ended by a cancel. */
+  work() {
+    if (work.ended) work = new Work(own);
+    return work;
+  },
+  /** A worker of its own, ended afterwards. */
+  once: (task, args, options) => once(own, task, args, options),
+  async describe() {
+    const { compiled, digest, octets } = await own;
+    return { ...(await start(compiled)).call(operation.describe, {}).ok, digest, octets };
+  },
+  show,
+};
+
+const main = document.getElementById("main");
+const tabs = document.getElementById("tabs");
+const views = new Map();
+
+tabs.setAttribute("aria-label", texts.navigation);
+tabs.append(...Object.keys(VIEWS).map((name) => el("a", { href: `#${name}`, "data-wide": texts.tabs[name] }, texts.tabs[name])));
+for (const element of document.querySelectorAll("[data-text]")) element.textContent = texts[element.dataset.text];
+
+function show(name, moveFocus = true) {
+  if (!views.has(name)) {
+    const view = VIEWS[name](app);
+    view.id = name;
+    view.classList.add("view");
+    views.set(name, view);
+    main.append(view);
+  }
+  for (const [other, view] of views) view.hidden = other !== name;
+  for (const tab of tabs.children) {
+    if (tab.hash === `#${name}`) tab.setAttribute("aria-current", "page");
+    else tab.removeAttribute("aria-current");
+  }
+  document.title = `${texts.tabs[name]} · Bulla`;
+  if (moveFocus) {
+    const heading = views.get(name).querySelector("h1");
+    heading.tabIndex = -1;
+    heading.focus({ preventScroll: true });
+    scrollTo(0, 0);
+  }
+  if (location.hash !== `#${name}`) history.replaceState(null, "", `#${name}`);
 }
 
-function hex(buffer) {
-  return Array.from(new Uint8Array(buffer), (octet) => octet.toString(16).padStart(2, "0")).join("");
-}
-
-start().catch((problem) => {
-  place("state").textContent = location.protocol === "file:"
-    ? "Open this page through `bulla serve`: a browser does not let a page from a file load its module."
-    : `The module could not be loaded: ${problem.message}`;
-  place("state").className = "bad";
+const asked = () => (location.hash.slice(1) in VIEWS ? location.hash.slice(1) : "check");
+main.replaceChildren();
+show(asked(), false);
+addEventListener("hashchange", () => {
+  if (location.hash !== "#main") show(asked());
 });
+// What is dropped beside the places for it does not replace the page.
+addEventListener("dragover", (event) => event.preventDefault());
+addEventListener("drop", (event) => event.preventDefault());
+// A closed part is not printed, and a printed verdict has to be whole.
+addEventListener("beforeprint", () => {
+  for (const part of document.querySelectorAll(".view:not([hidden]) .verdict details:not([open]):not(.bulk)")) {
+    part.open = true;
+    part.dataset.forPrint = "";
+  }
+});
+addEventListener("afterprint", () => {
+  for (const part of document.querySelectorAll("details[data-for-print]")) {
+    part.open = false;
+    delete part.dataset.forPrint;
+  }
+});
+
+own.then(async ({ digest }) => {
+  const line = document.getElementById("module-line");
+  line.replaceChildren(texts.moduleLine, " ", el("code", { title: digest }, digest.slice(0, 19)), " · ", el("a", { href: "#about" }, texts.isItMine));
+  const pinned = (await store.get("settings", "module"))?.digest;
+  if (pinned && pinned !== digest) {
+    main.prepend(el("div", { class: "problem page-wide", role: "alert" }, el("p", {}, texts.otherModule({ pinned, digest }))));
+  }
+  document.documentElement.dataset.ready = "";
+}, (error) => {
+  main.prepend(el("div", { class: "problem page-wide", role: "alert" }, el("p", {}, error.message)));
+  announce(error.message);
+});
+if (!store.keeps) document.getElementById("notices").append(texts.storageRefused);
+
+if ("serviceWorker" in navigator && isSecureContext) {
+  navigator.serviceWorker.register("service-worker.js", { type: "module" }).catch(() => {
+    document.getElementById("notices").append(" ", texts.offlineRefused);
+  });
+  navigator.serviceWorker.addEventListener("message", ({ data }) => {
+    if (data === "newer") document.getElementById("notices").replaceChildren(texts.newer, " ", el("button", { type: "button", class: "small", onclick: () => location.reload() }, texts.reload));
+  });
+}

@@ -1,0 +1,56 @@
+// Every flow of the page in a real browser: `node run.mjs [FOLDER-OF-WEB-FILES [MODULE [CHROMIUM]]] [--only NAME]`.
+
+import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Flow, launch } from "./driver.mjs";
+import { fixtures } from "./fixtures.mjs";
+import { serve } from "./server.mjs";
+
+/** Milliseconds for one flow. */
+const LONGEST_FLOW = 60_000;
+const here = dirname(fileURLToPath(import.meta.url));
+const root = resolve(here, "../..");
+const options = process.argv.slice(2);
+const only = options.includes("--only") ? options.splice(options.indexOf("--only"), 2)[1] : null;
+const web = realpathSync(options[0] ?? join(root, "web"));
+const module = realpathSync(options[1] ?? join(root, "target/bulla/bulla.wasm"));
+const chromium = options[2] ?? "/usr/bin/chromium";
+const env = { root, web, module, moduleBytes: new Uint8Array(readFileSync(module)), vectors: join(root, "tests/vectors"), scratch: join(root, "target/page/scratch") };
+for (const path of [web, module, chromium]) if (!existsSync(path)) throw new Error(`${path} is not there`);
+
+const made = await fixtures(env);
+const browser = await launch(chromium);
+let failed = 0;
+const started = performance.now();
+for (const file of readdirSync(join(here, "flows")).sort()) {
+  if (only && !file.includes(only)) continue;
+  const { flows } = await import(`./flows/${file}`);
+  for (const [name, run] of Object.entries(flows)) {
+    const server = await serve({ ...env, framing: made.framing });
+    const flow = new Flow({ browser, server, fixtures: made, shots: join(root, "target/page"), env });
+    const start = performance.now();
+    flow.broken.catch(() => {});
+    let timer;
+    const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`not done after ${LONGEST_FLOW / 1000} s`)), LONGEST_FLOW); });
+    let outcome = "ok  ";
+    let why = "";
+    try {
+      const note = await Promise.race([run(flow), late, flow.broken]);
+      if (note) why = note;
+    } catch (error) {
+      [outcome, why] = ["FAIL", error.message];
+    }
+    await flow.end().catch((error) => {
+      outcome = "FAIL";
+      why = [why, error.message].filter(Boolean).join("\n      ");
+    });
+    clearTimeout(timer);
+    await server.close();
+    if (outcome === "FAIL") failed += 1;
+    console.log(`${outcome}  ${name} (${Math.round(performance.now() - start)} ms)${why ? `\n      ${why}` : ""}`);
+  }
+}
+await browser.close();
+console.log(`${failed ? `${failed} failed` : "all passed"} in ${((performance.now() - started) / 1000).toFixed(1)} s; screenshots in target/page`);
+process.exit(failed ? 1 : 0);

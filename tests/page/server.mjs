@@ -1,0 +1,93 @@
+// The page as `bulla serve` serves it: the same files, media types and headers (host/server/src/http.rs), and a gateway in
+// front of a registry that lies in memory. Loopback only.
+
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+
+const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const TYPES = {
+  ".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
+  ".mjs": "text/javascript; charset=utf-8", ".ts": "text/plain; charset=utf-8", ".svg": "image/svg+xml", ".json": "application/json", ".wasm": "application/wasm",
+};
+
+/**
+ * @param {{web: string, module: string, layout?: object, replaced?: Record<string, string>, policy?: string}} options `layout`
+ * answers needs as a layout does; `replaced` stands in for files of the folder
+ */
+export async function serve({ web, module, framing, replaced = {}, policy = POLICY }) {
+  const gateway = { source: null, pushed: [], fetches: 0, credentials: [], problem: null, gone: false };
+  const sockets = new Set();
+  const server = createServer((request, response) => {
+    answer(request, response).catch((error) => {
+      response.statusCode = 500;
+      response.end(String(error));
+    });
+  });
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  });
+  await new Promise((resolve) => { server.listen(0, "127.0.0.1", resolve); });
+  const origin = `http://127.0.0.1:${server.address().port}`;
+  return {
+    origin, gateway, replaced,
+    close: () => new Promise((resolve) => {
+      for (const socket of sockets) socket.destroy();
+      server.close(resolve);
+    }),
+  };
+
+  async function answer(request, response) {
+    const path = decodeURIComponent(new URL(request.url, "http://page").pathname);
+    response.setHeader("Content-Security-Policy", policy);
+    response.setHeader("X-Content-Type-Options", "nosniff");
+    response.setHeader("Referrer-Policy", "no-referrer");
+    response.setHeader("Cache-Control", "no-cache");
+    if (request.method === "POST" && path.startsWith("/gateway/v1/")) return gatewayAnswer(path.slice("/gateway/v1/".length), request, response);
+    const name = path === "/" ? "/index.html" : normalize(path);
+    const file = name === "/bulla.wasm" ? module : join(web, name);
+    const bytes = replaced[name] ?? (await readFile(file).catch(() => null));
+    if (!bytes) {
+      response.statusCode = 404;
+      return response.end("there is nothing here\n");
+    }
+    const tag = `"${createHash("sha256").update(bytes).digest("hex")}"`;
+    response.setHeader("Content-Type", TYPES[extname(name)] ?? "application/octet-stream");
+    response.setHeader("ETag", tag);
+    if (request.headers["if-none-match"] === tag) {
+      response.statusCode = 304;
+      return response.end();
+    }
+    return response.end(bytes);
+  }
+
+  async function gatewayAnswer(what, request, response) {
+    const parts = [];
+    for await (const part of request) parts.push(part);
+    const body = Buffer.concat(parts);
+    if (gateway.gone) return request.socket.destroy();
+    gateway.credentials.push(request.headers["bulla-registry-authorization"] ?? null);
+    if (!gateway.source) {
+      response.statusCode = 404;
+      return response.end("there is nothing here\n");
+    }
+    if (gateway.problem) {
+      response.statusCode = 502;
+      return response.end(JSON.stringify({ error: gateway.problem }));
+    }
+    if (what === "push") {
+      const { header, blobs } = framing.decode(new Uint8Array(body));
+      const { plan } = JSON.parse(new TextDecoder().decode(header));
+      gateway.pushed.push({ plan, blobs });
+      await gateway.take?.(plan, blobs);
+      return response.end(framing.encode({ ok: {} }));
+    }
+    gateway.fetches += 1;
+    const pieces = await gateway.source.fetchAll(JSON.parse(body.toString()).needs);
+    const blobs = [];
+    const evidence = pieces.map(({ bytes, ...piece }) => (piece.outcome === "found" ? { ...piece, blob: blobs.push(bytes) - 1 } : piece));
+    return response.end(framing.encode({ evidence }, blobs));
+  }
+}

@@ -1,0 +1,85 @@
+// What the page keeps in the browser's own storage: pins, policies, encrypted key files, a few settings. Where the browser
+// refuses (private windows of some), it is kept until the page is closed, and the page says so.
+
+const NAME = "bulla";
+const VERSION = 1;
+const STORES = ["pins", "policies", "keys", "settings"];
+
+export async function openStore() {
+  try {
+    return new Store(await opened());
+  } catch {
+    return new Store(null);
+  }
+}
+
+class Store {
+  #database;
+  #memory = new Map(STORES.map((name) => [name, new Map()]));
+  #listeners = new Set();
+
+  constructor(database) {
+    this.#database = database;
+    this.keeps = database !== null;
+  }
+
+  /** Everything of a kind, oldest first. */
+  async all(kind) {
+    const entries = this.#database ? await this.#do(kind, "readonly", (store) => store.getAll()) : [...this.#memory.get(kind).values()];
+    return entries.sort((a, b) => a.added - b.added);
+  }
+
+  async get(kind, id) {
+    return this.#database ? this.#do(kind, "readonly", (store) => store.get(id)) : this.#memory.get(kind).get(id);
+  }
+
+  /** Adds or replaces; gives the id. */
+  async put(kind, entry) {
+    const whole = { id: crypto.randomUUID(), added: Date.now(), ...entry };
+    if (this.#database) await this.#do(kind, "readwrite", (store) => store.put(whole));
+    else this.#memory.get(kind).set(whole.id, whole);
+    this.#changed(kind);
+    return whole.id;
+  }
+
+  async remove(kind, id) {
+    if (this.#database) await this.#do(kind, "readwrite", (store) => store.delete(id));
+    else this.#memory.get(kind).delete(id);
+    this.#changed(kind);
+  }
+
+  async clear() {
+    for (const kind of STORES) {
+      if (this.#database) await this.#do(kind, "readwrite", (store) => store.clear());
+      else this.#memory.get(kind).clear();
+      this.#changed(kind);
+    }
+  }
+
+  /** Calls back whenever something of a kind has changed. */
+  watch(listener) {
+    this.#listeners.add(listener);
+  }
+
+  #changed(kind) {
+    for (const listener of this.#listeners) listener(kind);
+  }
+
+  #do(kind, mode, act) {
+    return new Promise((resolve, reject) => {
+      const transaction = this.#database.transaction(kind, mode);
+      const request = act(transaction.objectStore(kind));
+      transaction.oncomplete = () => resolve(request.result);
+      transaction.onerror = transaction.onabort = () => reject(transaction.error);
+    });
+  }
+}
+
+function opened() {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(NAME, VERSION);
+    request.onupgradeneeded = () => STORES.forEach((name) => request.result.createObjectStore(name, { keyPath: "id" }));
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = request.onblocked = () => reject(request.error);
+  });
+}
