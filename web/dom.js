@@ -62,6 +62,9 @@ export function digest(value) {
   return el("code", { class: "digest" }, `${algorithm}:`, groups);
 }
 
+/** A sentence whose digests and image names are set as code. */
+export const prose = (text) => text.split(/(\S*sha(?:256|512)[:-][0-9a-f]{64,}\S*?(?=[.,;:)]*(?:\s|$)))/).map((part, index) => (index % 2 ? el("code", {}, part) : part));
+
 /** A button that copies a text. */
 export function copyButton(text, label = texts.copy) {
   const copy = button(label, async () => {

@@ -20,7 +20,8 @@ import { Problem } from "./problem.js";
 /** What somebody gave to be pinned: a public key or a certificate as PEM, or a fingerprint. */
 export async function readPin(compiled, text) {
   const trimmed = text.trim();
-  const [, digits] = /^(?:sha256:)?([0-9a-f]{64})$/i.exec(trimmed.replaceAll(/(?<=[0-9a-f]{2}):(?=[0-9a-f]{2})/gi, "")) ?? [];
+  // As Bulla writes it, or octet by octet with colons, as others do.
+  const [, digits] = /^([0-9a-f]{64})$/i.exec(trimmed.replace(/^sha256:/i, "").replaceAll(/[:\s]/g, "")) ?? [];
   if (digits) return { publicKey: null, fingerprint: `sha256:${digits.toLowerCase()}`, algorithm: null, source: "fingerprint" };
   if (trimmed.startsWith("{") && trimmed.includes("certificateAuthorities")) throw new Problem("trustedRoot");
   const certificate = trimmed.includes("-----BEGIN CERTIFICATE-----") ? keyOfCertificate(trimmed) : null;

@@ -30,8 +30,10 @@ export const texts = {
   check: {
     title: "Check an image",
     lead: "Is this image signed by a key that you trust? Only keys that you pinned count. Nothing that you drop here leaves your browser.",
-    againstPins: ({ keys, policies }) => `Checked against ${[keys && plural(keys, "pinned key", "pinned keys"), policies && plural(policies, "policy", "policies")].filter(Boolean).join(" and ")}.`,
+    againstPins: (counts) => `Checked against ${texts.check.pinsShort(counts)}.`,
+    pinsShort: ({ keys, policies }) => [keys && plural(keys, "pinned key", "pinned keys"), policies && plural(policies, "policy", "policies")].filter(Boolean).join(" and "),
     againstDropped: ({ names }) => `Checked against what you dropped, for this check only: ${listed(names)}.`,
+    droppedShort: ({ names }) => `${listed(names)}, dropped for this check`,
     againstNothing: "No key is pinned yet, so no image can be accepted.",
     seePins: "See pins",
     addPin: "Pin a key first",

@@ -50,12 +50,12 @@ export function checkView(app) {
     if (keys.length || policies.length) {
       const pins = keys.map(({ name: label, ...key }) => ({ label, scope: [], ...key }));
       const names = [...keys.map(({ name: label }) => label), ...policies.map(({ name: label }) => label)];
-      return { documents: [...documentsOf(pins), ...policies.map(({ name: label, text }) => ({ name: label, text }))], words: said.againstDropped({ names }) };
+      return { documents: [...documentsOf(pins), ...policies.map(({ name: label, text }) => ({ name: label, text }))], words: said.againstDropped({ names }), short: said.droppedShort({ names }) };
     }
     const [pins, kept] = await Promise.all([app.store.all("pins"), app.store.all("policies")]);
     const documents = [...documentsOf(pins), ...kept.map(({ name: label, text }) => ({ name: label, text }))];
     const usable = pins.filter(({ publicKey }) => publicKey).length;
-    return { documents, words: documents.length ? said.againstPins({ keys: usable, policies: kept.length }) : said.againstNothing };
+    return { documents, words: documents.length ? said.againstPins({ keys: usable, policies: kept.length }) : said.againstNothing, short: said.pinsShort({ keys: usable, policies: kept.length }) };
   }
 
   async function take(files) {
@@ -159,7 +159,7 @@ export function checkView(app) {
   }
 
   async function run(images) {
-    const { documents, words } = await trust();
+    const { documents, short } = await trust();
     if (!documents.length) {
       results.replaceChildren(el("div", { class: "problem", role: "alert" }, el("p", {}, mark("unknown"), said.nothingPinned, " ", el("a", { href: "#pins" }, said.addPin))));
       return;
@@ -179,7 +179,7 @@ export function checkView(app) {
     let frame = 0;
     const flush = () => {
       frame = 0;
-      for (const result of waiting.splice(0, 20)) list.append(resultView(result, images, { against: words, module }));
+      for (const result of waiting.splice(0, 20)) list.append(resultView(result, images, { against: short, module }));
       bar.to(images.length === 1 ? null : done / images.length, said.checking({ done, of: images.length }));
       if (waiting.length) frame = requestAnimationFrame(flush);
     };

@@ -13,8 +13,8 @@ export function editor({ name, text, read }) {
   const area = el("textarea", { id, spellcheck: "false", autocomplete: "off", wrap: "off", rows: String(Math.min(30, Math.max(8, text.split("\n").length + 1))), "aria-describedby": `${id}-errors`, oninput: changed, onscroll: () => { gutter.scrollTop = area.scrollTop; } });
   area.value = text;
   const gutter = el("div", { class: "gutter", "aria-hidden": "true" });
-  const errors = el("ul", { class: "errors", id: `${id}-errors`, role: "status" });
-  const element = el("div", { class: "editor" }, el("label", { for: id }, name), el("div", { class: "editor-body" }, gutter, area), errors);
+  const errors = el("ul", { class: "errors" });
+  const element = el("div", { class: "editor" }, el("label", { for: id }, name), el("div", { class: "editor-body" }, gutter, area), el("div", { class: "error-room", id: `${id}-errors`, role: "status" }, errors));
   let timer = 0;
   let wrong = [];
   number();
@@ -48,7 +48,7 @@ export function editor({ name, text, read }) {
 
   /** Puts the cursor where something is wrong. */
   function go({ line = 1, column = 1 }) {
-    const start = area.value.split("\n").slice(0, line - 1).reduce((sum, text_) => sum + text_.length + 1, 0) + column - 1;
+    const start = area.value.split("\n").slice(0, line - 1).reduce((sum, one) => sum + one.length + 1, 0) + column - 1;
     area.focus();
     area.setSelectionRange(start, start);
     area.scrollTop = Math.max(0, (line - 5) * (area.scrollHeight / area.value.split("\n").length));

@@ -2,7 +2,7 @@
 
 import { toJson, toText, fromBase64 } from "../bytes.js";
 import { change } from "../change.js";
-import { amount, button, copyButton, digest, el, fresh, mark, save, when } from "../dom.js";
+import { button, copyButton, digest, el, fresh, mark, prose, save, when } from "../dom.js";
 import { writePieces } from "../sources/evidence.js";
 import { texts } from "../texts.js";
 
@@ -20,7 +20,7 @@ export function verdictView(result, { level = 2, against, module } = {}) {
   const advice = change(verdict);
   const pieces = evidenceList(evidence);
   const facts = [
-    [said.image, el("code", {}, verdict.image)],
+    [said.image, el("code", {}, verdict.image.split("@")[0])],
     [said.digest, verdict.digest ? digest(verdict.digest) : said.notSettled],
     [said.asked, when(question.now)],
     against && [said.against, against],
@@ -31,7 +31,7 @@ export function verdictView(result, { level = 2, against, module } = {}) {
       el("div", {}, el(`h${level}`, { id }, said.outcome[verdict.outcome]), el("p", { class: "plain" }, plainWords(verdict)))),
     !verdict.enforced && el("p", { class: "note" }, said.notEnforced),
     verdict.warnings.map((warning) => el("p", { class: "note" }, warning.message ?? String(warning))),
-    advice && el("p", { class: "change" }, el("strong", {}, said.change), " ", advice),
+    advice && el("p", { class: "change" }, el("strong", {}, said.change), " ", prose(advice)),
     el("dl", { class: "facts" }, facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
     el(`h${level + 1}`, {}, said.how),
     verdict.reasons.length > 0 && reasonList(verdict.reasons),
@@ -97,7 +97,7 @@ function node(tree, result, pieces) {
   return el("li", {}, own, tree.of?.length > 0 && el("ul", {}, tree.of.map((part) => node(part, result, pieces))));
 }
 
-const reasonList = (reasons) => el("ul", { class: "reasons" }, reasons.map(({ code, message }) => el("li", {}, message, " ", el("span", { class: "code" }, code))));
+const reasonList = (reasons) => el("ul", { class: "reasons" }, reasons.map(({ code, message }) => el("li", {}, prose(message), " ", el("span", { class: "code" }, code))));
 
 /** The evidence behind a line: the manifest that brings a signature, and what was signed. */
 function piecesOf(signature, evidence) {
@@ -135,18 +135,20 @@ function evidenceList(evidence) {
   };
 }
 
-/** A need as the module names it, its long digests broken where they may be. */
-const needWords = (need) => el("code", {}, need);
+/** A need in short: what it is, and the ends of its digest. The whole one is inside. */
+const needWords = (need) => el("code", { title: need }, need.replace(/([0-9a-f]{8})[0-9a-f]{48}([0-9a-f]{8})/g, "$1…$2"));
 
 function pieceBody(piece) {
   const said = texts.verdict;
-  if (piece.outcome !== "found") return [el("p", {}, piece.digest ? digest(piece.digest) : (piece.reason ?? said.came[piece.outcome]?.(piece) ?? ""))];
+  const asked = el("p", { class: "hint" }, el("code", {}, piece.need));
+  if (piece.outcome !== "found") return [asked, el("p", {}, piece.digest ? digest(piece.digest) : (piece.reason ?? said.came[piece.outcome]?.(piece) ?? ""))];
   const value = toJson(piece.bytes);
   const inner = value?.payload ?? value?.dsseEnvelope?.payload;
   const decoded = typeof inner === "string" ? toJson(fromBase64(inner) ?? new Uint8Array()) : undefined;
   const text = value === undefined ? (toText(piece.bytes) ?? said.binary) : JSON.stringify(value, null, 2);
   const shown = (content) => el("pre", { tabindex: "0" }, content.length > MAX_SHOWN ? `${content.slice(0, MAX_SHOWN)}\n${said.cut}` : content);
   return [
+    asked,
     el("p", {}, digest(piece.content), piece.mediaType && el("span", { class: "media" }, piece.mediaType)),
     decoded !== undefined && [el("p", {}, said.signedStatement), shown(JSON.stringify(decoded, null, 2)), el("p", {}, said.asItLies)],
     shown(text),

@@ -1,0 +1,86 @@
+// The shared vectors in the page's worker: the same octets as in Node, and what each vector says must come of it.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const OPERATIONS = ["describe", "load", "open", "supply", "decide", "extract", "respond", "contents", "prepare", "sign", "assemble", "check", "generate", "key", "inspect", "convert"];
+
+function bytesOf(recipe) {
+  const [[kind, value]] = Object.entries(recipe);
+  if (kind === "text") return Buffer.from(value);
+  if (kind === "lines") return Buffer.from(value.map((line) => `${line}\n`).join(""));
+  if (kind === "json") return Buffer.from(JSON.stringify(value));
+  if (kind === "base64") return Buffer.from(value, "base64");
+  if (kind === "concat") return Buffer.concat(value.map(bytesOf));
+  if (kind === "repeat") return Buffer.from(Array.from({ length: value.count }, (_, n) => value.text.replaceAll("{n}", String(n).padStart(4, "0"))).join(value.separator ?? ""));
+  throw new Error(`a recipe of kind ${kind}`);
+}
+
+const includes = (whole, part) =>
+  Array.isArray(part) ? Array.isArray(whole) && whole.length === part.length && part.every((item, at) => includes(whole[at], item))
+    : part !== null && typeof part === "object" ? whole !== null && typeof whole === "object" && Object.entries(part).every(([name, value]) => name in whole && includes(whole[name], value))
+      : whole === part;
+const any = (value, holds) => holds(value) || (value !== null && typeof value === "object" && Object.values(value).some((inner) => any(inner, holds)));
+
+/** What of a vector's expectation does not hold, or null. */
+function broken(expect, reply, decode) {
+  const { header: octets, blobs } = decode(reply);
+  const header = JSON.parse(Buffer.from(octets).toString());
+  const outcome = header.ok?.verdict?.outcome ?? (header.ok?.needs ? "needs" : header.ok ? "ok" : "error");
+  if (outcome !== expect.outcome && !(expect.outcome === "ok" && header.ok)) return `${outcome}, not ${expect.outcome}`;
+  if (expect.code && header.error?.code !== expect.code) return `not the error ${expect.code}`;
+  if (expect.reason && !any(header, (value) => value?.code === expect.reason)) return `no reason ${expect.reason}`;
+  if (expect.text && !any(header, (value) => typeof value === "string" && value.includes(expect.text))) return `no text ${expect.text}`;
+  if (expect.answer && !includes(header.ok, expect.answer)) return "another answer";
+  if (expect.document && !includes(JSON.parse(Buffer.from(blobs[0] ?? "null").toString()), expect.document)) return "another document";
+  return null;
+}
+
+export const flows = {
+  async "vectors: every reply in the page is native's"(flow) {
+    const { fixtures, env } = flow;
+    const { start } = await fixtures.at("module.js");
+    const vectors = readdirSync(env.vectors).flatMap((area) => readdirSync(join(env.vectors, area)).map((file) => [`${area}/${file}`, JSON.parse(readFileSync(join(env.vectors, area, file)))]));
+    const messages = vectors.map(([, vector]) => {
+      const number = OPERATIONS.includes(vector.operation) ? OPERATIONS.indexOf(vector.operation) : Number(vector.operation);
+      if (vector.message) return { number, message: new Uint8Array(bytesOf(vector.message)) };
+      const header = vector.header !== undefined ? Buffer.from(JSON.stringify(vector.header)) : vector.headerBytes ? bytesOf(vector.headerBytes) : Buffer.alloc(0);
+      return { number, message: fixtures.framing.encode(new Uint8Array(header), (vector.blobs ?? []).map((blob) => new Uint8Array(bytesOf(blob)))) };
+    });
+    const page = await flow.page();
+    const inThePage = async () => {
+      const replies = [];
+      for (let at = 0; at < messages.length; at += 100) {
+        const sent = messages.slice(at, at + 100).map(({ number, message }) => ({ number, message: Buffer.from(message).toString("base64") }));
+        replies.push(...(await page.evaluate(exchange, sent)));
+      }
+      return replies;
+    };
+    // Both at once: half of the work is in the browser's process.
+    const waiting = inThePage();
+    const here = [];
+    for (const { number, message } of messages) {
+      here.push((await start(fixtures.module.compiled)).exchange(number, message));
+      await new Promise(setImmediate);
+    }
+    const problems = [];
+    for (const [index, encoded] of (await waiting).entries()) {
+      const [[name, vector], reply] = [vectors[index], new Uint8Array(Buffer.from(encoded, "base64"))];
+      if (!Buffer.from(here[index]).equals(Buffer.from(reply))) problems.push(`${name}: other octets than in Node`);
+      const wrong = broken(vector.expect, reply, fixtures.framing.decode);
+      if (wrong) problems.push(`${name}: ${wrong}`);
+    }
+    flow.expect(here.length > 400, `more than 400 vectors, not ${here.length}`);
+    if (problems.length) throw new Error(`${problems.length} of ${here.length}: ${problems.slice(0, 5).join("; ")}`);
+    return `${here.length} vectors: the octets that Node gives (tests/tests/vectors.rs compares those with native's), and what each vector says`;
+  },
+};
+
+/** In the page: messages to a worker, and its replies. */
+async function exchange(encoded) {
+  const [{ fromBase64, toBase64 }, { compile }, { Work }] = await Promise.all([import("./bytes.js"), import("./module.js"), import("./work.js")]);
+  globalThis.ownVectors ??= fetch("bulla.wasm").then((response) => response.arrayBuffer()).then(compile).then((compiled) => new Work(Promise.resolve({ compiled, digest: "" })));
+  const work = await globalThis.ownVectors;
+  const messages = encoded.map(({ number, message }) => ({ number, message: fromBase64(message) }));
+  return (await work.run("exchange", { messages })).map(toBase64);
+}
