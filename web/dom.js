@@ -36,7 +36,8 @@ export function field(label, control, { hint, error } = {}) {
     control,
     complain(text) {
       wrong.textContent = text ?? "";
-      control.setAttribute("aria-invalid", text ? "true" : "false");
+      if (text) control.setAttribute("aria-invalid", "true");
+      else control.removeAttribute("aria-invalid");
       if (text) control.focus();
     },
   });
@@ -114,7 +115,8 @@ export function mark(outcome) {
 /** A progress bar with its words and a way to stop. */
 export function progress(label, onCancel) {
   const bar = el("progress", { max: "1", "aria-label": label });
-  const words = el("span", { role: "status" }, label);
+  const words = el("span", {}, label);
+  announce(label);
   const box = el("div", { class: "progress" }, bar, words, onCancel && button(texts.cancel, onCancel, { class: "small" }));
   return Object.assign(box, {
     to(share, text) {

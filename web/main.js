@@ -115,11 +115,16 @@ own.then(async ({ digest }) => {
 });
 if (!store.keeps) document.getElementById("notices").append(texts.storageRefused);
 
-if ("serviceWorker" in navigator && isSecureContext) {
-  navigator.serviceWorker.register("service-worker.js", { type: "module" }).catch(() => {
-    document.getElementById("notices").append(" ", texts.offlineRefused);
-  });
-  navigator.serviceWorker.addEventListener("message", ({ data }) => {
-    if (data === "newer") document.getElementById("notices").replaceChildren(texts.newer, " ", el("button", { type: "button", class: "small", onclick: () => location.reload() }, texts.reload));
-  });
+if ("serviceWorker" in navigator && isSecureContext) keepOffline();
+
+/** Keeps the page for offline use, and says when a newer one is there. It is used from the next load on. */
+async function keepOffline() {
+  const notices = document.getElementById("notices");
+  navigator.serviceWorker.onmessage = () => notices.replaceChildren(texts.newer, " ", el("button", { type: "button", class: "small", onclick: () => location.reload() }, texts.reload));
+  try {
+    await navigator.serviceWorker.register("service-worker.js", { type: "module" });
+    (await navigator.serviceWorker.ready).active.postMessage("look");
+  } catch {
+    notices.append(" ", texts.offlineRefused);
+  }
 }

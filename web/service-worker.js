@@ -19,8 +19,10 @@ self.addEventListener("fetch", (event) => {
   const path = request.url.startsWith(self.registration.scope) ? request.url.slice(self.registration.scope.length).split(/[?#]/)[0] : null;
   if (request.method !== "GET" || path === null || !FILES.includes(path || "./")) return;
   event.respondWith(answer(request, path || "./"));
-  if (request.mode === "navigate") event.waitUntil(lookForNewer());
 });
+
+// A page that has started asks whether there is something newer.
+self.addEventListener("message", (event) => event.waitUntil(lookForNewer(event.source)));
 
 async function answer(request, path) {
   if (request.mode === "navigate") await advance();
@@ -55,21 +57,16 @@ async function refresh() {
   const digest = Array.from(new Uint8Array(await crypto.subtle.digest("SHA-256", whole)), (octet) => octet.toString(16).padStart(2, "0")).join("");
   const there = await sets();
   const latest = there.at(-1);
-  if (latest?.endsWith(digest)) return false;
+  if (latest?.endsWith(digest)) return;
   const name = `${PREFIX}${String(Date.now()).padStart(15, "0")}-${digest}`;
   const cache = await caches.open(name);
   await Promise.all(fetched.map(({ url, bytes, headers }) => cache.put(url, new Response(bytes, { headers: headers.filter(([header]) => header !== "content-encoding") }))));
   // Between the one in use and this one there may be one that nobody ever used.
   for (const old of there.slice(1)) await caches.delete(old);
-  return there.length > 0;
 }
 
-/** At each load: look whether there is something newer, and say so. */
-async function lookForNewer() {
-  try {
-    if (!(await refresh())) return;
-    for (const client of await self.clients.matchAll({ type: "window" })) client.postMessage("newer");
-  } catch {
-    // Offline, or the host is away: what is kept stays.
-  }
+async function lookForNewer(client) {
+  // Offline, or the host is away: what is kept stays.
+  await refresh().catch(() => {});
+  if ((await sets()).length > 1) client.postMessage("newer");
 }

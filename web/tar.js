@@ -51,8 +51,9 @@ export async function readTar(archive, { name = archive.name ?? "", onProgress, 
     }
     offset = start + Math.ceil(size / BLOCK) * BLOCK;
     onProgress?.(offset / archive.size);
+    if (offset > archive.size) throw new Problem("tarCut", { name, octets: archive.size, want: offset });
     // Some writers leave out the two empty blocks at the end.
-    if (offset >= archive.size) break;
+    if (offset === archive.size) break;
   }
   return files;
 }

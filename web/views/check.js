@@ -8,6 +8,8 @@ import { verdictView } from "./verdict.js";
 
 /** Results that are shown in full at once; more are a list of lines that open. */
 const MAX_OPEN = 3;
+/** Lines that are added between two frames, so that none takes longer than it should. */
+const ROWS_A_FRAME = 8;
 
 export function checkView(app) {
   const said = texts.check;
@@ -179,7 +181,7 @@ export function checkView(app) {
     let frame = 0;
     const flush = () => {
       frame = 0;
-      for (const result of waiting.splice(0, 20)) list.append(resultView(result, images, { against: short, module }));
+      for (const result of waiting.splice(0, ROWS_A_FRAME)) list.append(resultView(result, images, { against: short, module }));
       bar.to(images.length === 1 ? null : done / images.length, said.checking({ done, of: images.length }));
       if (waiting.length) frame = requestAnimationFrame(flush);
     };

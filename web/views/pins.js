@@ -9,7 +9,7 @@ export function pinsView(app) {
   const said = texts.pins;
   const list = el("div", { class: "pins" });
   const adding = el("div", { class: "adding", "aria-live": "polite" });
-  const text = field(said.material, el("textarea", { rows: "5", spellcheck: "false", autocomplete: "off" }), { hint: said.materialHint, error: true });
+  const text = field(said.material, el("textarea", { rows: "5", spellcheck: "false", autocomplete: "off", oninput: () => text.complain(null) }), { hint: said.materialHint, error: true });
   const form = el("form", { onsubmit: (event) => {
     event.preventDefault();
     look(text.control.value, "");

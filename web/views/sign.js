@@ -1,7 +1,7 @@
 // Sign: choose images, choose a key, see exactly what will be signed, sign, and take away or push what came of it.
 
 import { pem, toBytes, toJson, toText } from "../bytes.js";
-import { amount, announce, button, choice, copyButton, digest, el, field, mark, problemBox, progress, save } from "../dom.js";
+import { amount, announce, button, choice, copyButton, digest, el, field, mark, problemBox, progress, prose, save } from "../dom.js";
 import { dropPlace } from "../drop.js";
 import { documentsOf } from "../pins.js";
 import { generateInBrowser } from "../signers.js";
@@ -227,7 +227,7 @@ export function signView(app) {
       const [name, about] = image.split("@");
       const place = kind === "legacy" ? said.placeTag({ tag: `${about.replace(":", "-")}.sig`, kept: gathered[index].existing ? toJson(gathered[index].existing).layers.length : 0 }) : said.placeBundle;
       return el("li", {}, el("details", { open: prepared.length <= 3 }, el("summary", {}, el("b", {}, name), " ", el("span", { class: "tag" }, gathered[index].kind)),
-        el("p", {}, digest(about)), el("p", {}, said.exactly), el("pre", { tabindex: "0" }, JSON.stringify(toJson(payload), null, 2)), el("p", { class: "hint" }, said.messageDigest, " ", digest(hash)), el("p", {}, place)));
+        el("p", {}, digest(about)), el("p", {}, said.exactly), el("pre", { tabindex: "0" }, JSON.stringify(toJson(payload), null, 2)), el("p", { class: "hint" }, said.messageDigest, " ", digest(hash)), el("p", {}, prose(place))));
     });
     preview.replaceChildren(el("h3", {}, said.previewTitle({ count: prepared.length })), el("p", { class: "hint" }, said.previewHint), el("ol", { class: "prepared" }, list),
       el("p", {}, button(said.signThese({ count: prepared.length }), signAll, { class: "primary" })));

@@ -1,0 +1,135 @@
+// Images by name: through the host's gateway (a small fake of it in server.mjs), directly where CORS allows it, and not at all.
+
+import { createServer } from "node:http";
+import { named, pin } from "../driver.mjs";
+import { serve } from "../server.mjs";
+
+const NAME = "registry.example/shop/app:1.4";
+
+/** A registry in memory behind the gateway: images by name, and whatever is pushed. */
+async function behind(flow, server, named_, plans) {
+  const { fixtures } = flow;
+  const files = new Map(fixtures.layoutFiles(named_, plans));
+  const open = async () => {
+    const layout = new fixtures.bulla.Layout();
+    await layout.add("registry", new Map([...files].map(([path, bytes]) => [path, new Blob([bytes])])));
+    server.gateway.source = layout;
+  };
+  await open();
+  server.gateway.take = async (plan, blobs) => {
+    const manifest = blobs[plan.manifest];
+    for (const bytes of blobs) files.set(`blobs/${fixtures.sha256(bytes).replace(":", "/")}`, bytes);
+    const index = JSON.parse(Buffer.from(files.get("index.json")).toString());
+    index.manifests.push({ mediaType: plan.mediaType, digest: fixtures.sha256(manifest), size: manifest.length, annotations: plan.tag ? { "org.opencontainers.image.ref.name": plan.tag } : undefined });
+    files.set("index.json", new TextEncoder().encode(JSON.stringify(index)));
+    await open();
+  };
+}
+
+async function ask(page, name) {
+  await page.getByLabel("Image", { exact: true }).fill(name);
+  await page.getByRole("button", { name: "Check", exact: true }).click();
+}
+
+export const flows = {
+  async "gateway: checked by name, with credentials for one request"(flow) {
+    const { fixtures, server } = flow;
+    const key = await fixtures.key();
+    const image = fixtures.image("remote");
+    await behind(flow, server, { [NAME]: image }, await fixtures.signed([{ image: `${NAME}@${image.digest}` }], key));
+    const page = await flow.page({ expectErrors: true });
+    await ask(page, NAME);
+    await flow.text(page, ".results .problem", "no key to check against");
+    await pin(page, key.pem, "release");
+    await page.locator('nav a[href="#check"]').click();
+    await page.getByText("The registry wants a user").click();
+    await page.getByLabel("User").first().fill("me");
+    await page.getByLabel("Password or token").first().fill("secret");
+    await ask(page, NAME);
+    await flow.text(page, ".verdict h2", "Accepted");
+    flow.expect(server.gateway.credentials.every((header) => header === `Basic ${Buffer.from("me:secret").toString("base64")}`), "credentials in the header");
+    flow.equal(await page.getByLabel("Password or token").first().inputValue(), "", "the password's field afterwards");
+    await ask(page, "not a reference!");
+    await flow.text(page, ".verdict .plain, .problem", /./);
+    await ask(page, "registry.example/shop/none:1");
+    await flow.text(page, ".verdict h2", "Rejected");
+    // The host says no, goes away, or has no gateway.
+    server.gateway.problem = { code: "unauthorized", message: "sign in first" };
+    await ask(page, NAME);
+    await flow.text(page, ".results .problem", "sign in first");
+    server.gateway.problem = null;
+    server.gateway.gone = true;
+    await ask(page, NAME);
+    await flow.text(page, ".results .problem", "does not answer");
+    await flow.shot(page, "gateway-gone-light");
+    server.gateway.gone = false;
+    server.gateway.source = null;
+    await ask(page, NAME);
+    await flow.text(page, ".results .problem", "no gateway");
+  },
+
+  async "gateway: signed by name, pushed, read back; earlier signatures stay"(flow) {
+    const { fixtures, server } = flow;
+    const first = await fixtures.key();
+    const mine = await fixtures.key();
+    const image = fixtures.image("pushed");
+    await behind(flow, server, { [NAME]: image }, await fixtures.signed([{ image: `${NAME}@${image.digest}` }], first));
+    const page = await flow.page({ hash: "#sign" });
+    await page.getByText("Or name images at a registry").click();
+    await page.getByLabel("Images, one on each line").fill(NAME);
+    await page.locator("#sign .drop").nth(1).locator("input").setInputFiles(named("mine.key", mine.file));
+    await page.locator(".chosen-key .card").waitFor();
+    await page.getByRole("button", { name: "Preview" }).click();
+    await flow.text(page, ".preview", "beside 1 signature that stay");
+    await page.getByRole("button", { name: "Sign this image" }).click();
+    await flow.text(page, "#sign .results h2", "Signed: 1 image");
+    await page.getByRole("button", { name: "Push", exact: true }).click();
+    await flow.text(page, "#sign .results", "Read back: 1 of 1 are accepted");
+    const [{ plan, blobs }] = server.gateway.pushed;
+    flow.equal(JSON.parse(Buffer.from(blobs[plan.manifest]).toString()).layers.length, 2, "signatures under the tag");
+    await flow.shot(page, "sign-pushed-light");
+  },
+
+  async "registry: directly with CORS; without CORS it is said"(flow) {
+    const { fixtures, env } = flow;
+    const key = await fixtures.key();
+    const image = fixtures.image("direct");
+    const files = fixtures.layoutFiles({ [NAME]: image }, await fixtures.signed([{ image: `127.0.0.1/shop/app@${image.digest}` }], key, { form: "legacy" }));
+    const index = JSON.parse(Buffer.from(files.get("index.json")).toString());
+    const blob = (digest) => files.get(`blobs/${digest.replace(":", "/")}`);
+    let cors = true;
+    const registry = createServer((request, response) => {
+      if (cors) response.setHeader("Access-Control-Allow-Origin", "*").setHeader("Access-Control-Expose-Headers", "Docker-Content-Digest").setHeader("Access-Control-Allow-Headers", "Accept");
+      if (request.method === "OPTIONS") return response.writeHead(204).end();
+      const [, part, reference] = /^\/v2\/shop\/app\/(\w+)\/(.+)$/.exec(request.url) ?? [];
+      const entry = index.manifests.find(({ digest, annotations }) => digest === reference || annotations?.["org.opencontainers.image.ref.name"] === reference || (reference === "1.4" && digest === image.digest));
+      const bytes = part === "manifests" ? entry && blob(entry.digest) : part === "blobs" ? blob(reference) : null;
+      if (!bytes) return response.writeHead(404).end();
+      if (entry) response.setHeader("Docker-Content-Digest", entry.digest).setHeader("Content-Type", entry.mediaType);
+      return response.end(request.method === "HEAD" ? undefined : bytes);
+    });
+    await new Promise((resolve) => { registry.listen(0, "127.0.0.1", resolve); });
+    const origin = `http://127.0.0.1:${registry.address().port}`;
+    const host = `127.0.0.1:${registry.address().port}`;
+    const replaced = { "/config.js": `export const registries = { "${host}": "${origin}" };\n` };
+    const policy = `default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self' ${origin}; img-src 'self'; base-uri 'none'; form-action 'none'`;
+    const html = (await (await fetch(flow.server.origin)).text()).replace("connect-src 'self'", `connect-src 'self' ${origin}`);
+    const server = await serve({ ...env, framing: fixtures.framing, replaced: { ...replaced, "/index.html": html }, policy });
+    try {
+      const page = await flow.page({ origin: server.origin, allowed: [origin], expectErrors: true });
+      await pin(page, key.pem, "release");
+      await page.locator('nav a[href="#check"]').click();
+      await ask(page, `${host}/shop/app:1.4`);
+      // Signed for another registry's name: the registry was asked, and the module holds the identity against it.
+      await flow.text(page, ".verdict .plain", "but for another image");
+      cors = false;
+      await ask(page, `${host}/shop/app:1.4`);
+      await flow.text(page, ".results .problem", "does not allow other origins (CORS)");
+      await flow.shot(page, "registry-without-cors-light");
+    } finally {
+      await server.close();
+      registry.closeAllConnections();
+      registry.close();
+    }
+  },
+};
