@@ -8,7 +8,7 @@ const listed = (items) => new Intl.ListFormat("en").format(items.map((item) => `
 export const texts = {
   skip: "Skip to the content",
   navigation: "Views",
-  tabs: { check: "Check", sign: "Sign", pins: "Pins", replay: "Replay", about: "About this module" },
+  tabs: { check: "Check", sign: "Sign", pins: "Pins", replay: "Replay", about: "About" },
   moduleLine: "Decided in your browser by the module",
   isItMine: "is it the one you know?",
   otherModule: ({ pinned, digest }) => `This is not the module that you pinned. Pinned: ${pinned}. Here: ${digest}. Do not trust what this page says until you know why.`,

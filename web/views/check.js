@@ -108,7 +108,7 @@ export function checkView(app) {
   function showFound() {
     const { items, images } = drop.content;
     const files = el("ul", { class: "items" }, items.map((item) => el("li", {},
-      item.kind === "problem" ? [mark("unknown"), el("b", {}, item.name), " ", el("span", { class: "wrong" }, item.error.message), detailList(item.error.details)]
+      item.kind === "problem" ? [mark("unknown"), !item.error.message.startsWith(item.name) && [el("b", {}, item.name), ": "], el("span", { class: "wrong" }, item.error.message), detailList(item.error.details)]
         : [el("b", {}, item.name), " ", said.kinds[item.kind], item.fingerprint && [" ", digest(item.fingerprint)], item.kind === "record" && [" ", el("a", { href: "#replay" }, said.toReplay)],
           item.notes?.length > 0 && el("ul", {}, item.notes.map((note) => el("li", {}, note.message ?? String(note))))])));
     choices = images.map((image, index) => choiceOf(image, index));
