@@ -1,5 +1,6 @@
 // The page: loads the module, starts the worker, shows one of five views. Everything long happens in the worker.
 
+import * as begun from "./begin.js";
 import { sha256 } from "./bytes.js";
 import { el, announce } from "./dom.js";
 import { compile, operation, start } from "./module.js";
@@ -7,18 +8,20 @@ import { Problem } from "./problem.js";
 import { openStore } from "./store.js";
 import { texts } from "./texts.js";
 import { once, Work } from "./work.js";
-import { aboutView } from "./views/about.js";
-import { checkView } from "./views/check.js";
-import { pinsView } from "./views/pins.js";
-import { replayView } from "./views/replay.js";
-import { signView } from "./views/sign.js";
 
-const VIEWS = { check: checkView, sign: signView, pins: pinsView, replay: replayView, about: aboutView };
+/** The views. Each is fetched when it is first shown, or when there is time. */
+const VIEWS = {
+  check: async () => (await import("./views/check.js")).checkView,
+  sign: async () => (await import("./views/sign.js")).signView,
+  pins: async () => (await import("./views/pins.js")).pinsView,
+  replay: async () => (await import("./views/replay.js")).replayView,
+  about: async () => (await import("./views/about.js")).aboutView,
+};
 
 /** The module, compiled once for every worker; its digest is of the very octets that were compiled. */
 async function ownModule() {
   if (!isSecureContext) throw new Problem("insecure", { origin: location.origin });
-  const response = await fetch("bulla.wasm").catch(() => null);
+  const response = await begun.response;
   if (!response?.ok) throw new Problem("moduleFetch", { url: "bulla.wasm", status: response?.status ?? null });
   const bytes = await response.arrayBuffer();
   const [digest, compiled] = await Promise.all([sha256(bytes), compile(bytes)]);
@@ -26,7 +29,7 @@ async function ownModule() {
 }
 
 const own = ownModule();
-let work = new Work(own);
+let work = new Work(own, begun.worker);
 const store = await openStore();
 
 /** What views share. */
@@ -55,9 +58,12 @@ tabs.setAttribute("aria-label", texts.navigation);
 tabs.append(...Object.keys(VIEWS).map((name) => el("a", { href: `#${name}`, "data-wide": texts.tabs[name] }, texts.tabs[name])));
 for (const element of document.querySelectorAll("[data-text]")) element.textContent = texts[element.dataset.text];
 
-function show(name, moveFocus = true) {
+async function show(name, moveFocus = true) {
   if (!views.has(name)) {
-    const view = VIEWS[name](app);
+    const make = await VIEWS[name]();
+    // Somebody may have asked twice while it was fetched.
+    if (views.has(name)) return;
+    const view = make(app);
     view.id = name;
     view.classList.add("view");
     views.set(name, view);
@@ -80,7 +86,7 @@ function show(name, moveFocus = true) {
 
 const asked = () => (location.hash.slice(1) in VIEWS ? location.hash.slice(1) : "check");
 main.replaceChildren();
-show(asked(), false);
+await show(asked(), false);
 addEventListener("hashchange", () => {
   if (location.hash !== "#main") show(asked());
 });
@@ -109,6 +115,7 @@ own.then(async ({ digest }) => {
     main.prepend(el("div", { class: "problem page-wide", role: "alert" }, el("p", {}, texts.otherModule({ pinned, digest }))));
   }
   document.documentElement.dataset.ready = "";
+  requestIdleCallback(() => Object.values(VIEWS).forEach((view) => view()));
 }, (error) => {
   main.prepend(el("div", { class: "problem page-wide", role: "alert" }, el("p", {}, error.message)));
   announce(error.message);

@@ -3,7 +3,7 @@
 
 /** Every file that the page is made of; a test compares it with the folder. */
 export const FILES = [
-  "./", "bulla.css", "bulla.svg", "bulla.wasm", "bulla.js", "bytes.js", "certificate.js", "change.js", "collect.js", "config.js",
+  "./", "begin.js", "bulla.css", "bulla.svg", "bulla.wasm", "bulla.js", "bytes.js", "certificate.js", "change.js", "collect.js", "config.js",
   "decide.js", "dom.js", "drop.js", "loose.js", "main.js", "module.js", "pins.js", "plan.js", "problem.js", "record.js", "replay.js",
   "sign.js", "signers.js", "sources/evidence.js", "sources/gateway.js", "sources/layout.js", "sources/registry.js", "store.js",
   "tar.js", "texts.js", "views/about.js", "views/check.js", "views/editor.js", "views/pins.js", "views/replay.js", "views/sign.js",

@@ -8,9 +8,10 @@ export class Work {
   #next = 0;
   ended = false;
 
-  /** @param {Promise<{compiled: WebAssembly.Module, digest: string}>} own the page's module, when it is there */
-  constructor(own) {
-    this.#worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+  /** @param {Promise<{compiled: WebAssembly.Module, digest: string}>} own the page's module, when it is there
+   * @param {Worker} [worker] one that was started already */
+  constructor(own, worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" })) {
+    this.#worker = worker;
     this.begun = own.then(({ compiled, digest }) => this.#worker.postMessage({ task: "begin", args: { compiled, digest } }));
     this.begun.catch(() => {});
     this.#worker.onmessage = ({ data: { id, value, error, progress } }) => {

@@ -1,15 +1,19 @@
 // The worker: everything that takes time or holds a key. It runs one task at a time, for whoever started it.
 
+// What others import is named here as well, so that all of it is fetched at once; what only signing or replay needs comes then.
+import "./bytes.js";
+import "./certificate.js";
+import "./loose.js";
+import "./record.js";
+import "./sources/layout.js";
+import "./tar.js";
+import "./texts.js";
 import { ModuleError, operation, start } from "./module.js";
 import { collect } from "./collect.js";
 import { registries } from "./config.js";
 import { decide, platforms } from "./decide.js";
 import { readPin, readPolicies } from "./pins.js";
-import { fileName, layoutOf } from "./plan.js";
 import { plain, Problem } from "./problem.js";
-import { replay } from "./replay.js";
-import { prepare, sign } from "./sign.js";
-import { fileSigner, webCryptoSigner } from "./signers.js";
 import { Evidence } from "./sources/evidence.js";
 import { Gateway, needFor } from "./sources/gateway.js";
 import { Registry } from "./sources/registry.js";
@@ -65,9 +69,13 @@ const tasks = {
     return gathered;
   },
 
-  prepare: (request) => prepare(own.compiled, request),
+  async prepare(request) {
+    const { prepare } = await import("./sign.js");
+    return prepare(own.compiled, request);
+  },
 
   async sign({ images, form, annotations, file, passphrase, pair, kept }, report) {
+    const [{ sign }, { fileSigner, webCryptoSigner }, { fileName, layoutOf }] = await Promise.all([import("./sign.js"), import("./signers.js"), import("./plan.js")]);
     const signer = pair ? await webCryptoSigner(pair) : await fileSigner(own.compiled, file, passphrase);
     try {
       const plans = await sign(own.compiled, { images, form, annotations, signer, onProgress: report });
@@ -130,6 +138,7 @@ const tasks = {
   readPolicies: ({ documents }) => readPolicies(own.compiled, documents),
 
   async replay({ file, policies, otherModule }) {
+    const { replay } = await import("./replay.js");
     return replay(own, new Uint8Array(await file.arrayBuffer()), { policies, otherModule });
   },
 

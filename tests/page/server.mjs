@@ -2,23 +2,29 @@
 // front of a registry that lies in memory. Loopback only.
 
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 
-const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/** The policy that the host serves the page with, read from where it is written. */
+const source = readFileSync(new URL("../../host/server/src/http.rs", import.meta.url), "utf8");
+export const POLICY = /const POLICY: &str = "([^"]+)"/.exec(source)[1].replace(/\\\n\s*/g, "");
+
 const TYPES = {
   ".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
   ".mjs": "text/javascript; charset=utf-8", ".ts": "text/plain; charset=utf-8", ".svg": "image/svg+xml", ".json": "application/json", ".wasm": "application/wasm",
 };
 
 /**
- * @param {{web: string, module: string, layout?: object, replaced?: Record<string, string>, policy?: string}} options `layout`
- * answers needs as a layout does; `replaced` stands in for files of the folder
+ * @param {{web: string, module: string, framing: object, replaced?: Record<string, string>, policy?: string}} options `replaced`
+ * stands in for files of the folder
  */
 export async function serve({ web, module, framing, replaced = {}, policy = POLICY }) {
   const gateway = { source: null, pushed: [], fetches: 0, credentials: [], problem: null, gone: false };
   const sockets = new Set();
+  /** Files and their tags, read once. */
+  const kept = new Map();
   const server = createServer((request, response) => {
     answer(request, response).catch((error) => {
       response.statusCode = 500;
@@ -31,13 +37,16 @@ export async function serve({ web, module, framing, replaced = {}, policy = POLI
   });
   await new Promise((resolve) => { server.listen(0, "127.0.0.1", resolve); });
   const origin = `http://127.0.0.1:${server.address().port}`;
-  return {
+  const served = {
     origin, gateway, replaced,
+    /** Called with the number that a measuring page sends. */
+    measured() {},
     close: () => new Promise((resolve) => {
       for (const socket of sockets) socket.destroy();
       server.close(resolve);
     }),
   };
+  return served;
 
   async function answer(request, response) {
     const path = decodeURIComponent(new URL(request.url, "http://page").pathname);
@@ -46,14 +55,17 @@ export async function serve({ web, module, framing, replaced = {}, policy = POLI
     response.setHeader("Referrer-Policy", "no-referrer");
     response.setHeader("Cache-Control", "no-cache");
     if (request.method === "POST" && path.startsWith("/gateway/v1/")) return gatewayAnswer(path.slice("/gateway/v1/".length), request, response);
+    if (request.method === "POST" && path === "/measured") {
+      for await (const part of request) served.measured(Number(part));
+      return response.end();
+    }
     const name = path === "/" ? "/index.html" : normalize(path);
     const file = name === "/bulla.wasm" ? module : join(web, name);
-    const bytes = replaced[name] ?? (await readFile(file).catch(() => null));
+    const { bytes, tag } = replaced[name] ? tagged(replaced[name]) : await read(file);
     if (!bytes) {
       response.statusCode = 404;
       return response.end("there is nothing here\n");
     }
-    const tag = `"${createHash("sha256").update(bytes).digest("hex")}"`;
     response.setHeader("Content-Type", TYPES[extname(name)] ?? "application/octet-stream");
     response.setHeader("ETag", tag);
     if (request.headers["if-none-match"] === tag) {
@@ -61,6 +73,11 @@ export async function serve({ web, module, framing, replaced = {}, policy = POLI
       return response.end();
     }
     return response.end(bytes);
+  }
+
+  async function read(file) {
+    if (!kept.has(file)) kept.set(file, tagged(await readFile(file).catch(() => null)));
+    return kept.get(file);
   }
 
   async function gatewayAnswer(what, request, response) {
@@ -91,3 +108,5 @@ export async function serve({ web, module, framing, replaced = {}, policy = POLI
     return response.end(framing.encode({ evidence }, blobs));
   }
 }
+
+const tagged = (bytes) => ({ bytes, tag: bytes && `"${createHash("sha256").update(bytes).digest("hex")}"` });

@@ -170,8 +170,11 @@ export function checkView(app) {
     const bar = progress(said.checking({ done: 0, of: images.length }), () => stop.abort());
     const list = el("div", { class: "list" });
     const tally = el("p", { class: "tally", role: "status" });
-    results.replaceChildren(bar, tally, list);
-    if (images.length === 1) bar.to(null);
+    // What is said at the end takes the place of the bar, so that nothing below it moves.
+    const slot = el("div", { class: "slot" }, bar, tally);
+    results.replaceChildren(slot, list);
+    const alone = images.length === 1;
+    if (alone) bar.to(null);
     const credentials = user.control.value ? { user: user.control.value, password: password.control.value } : undefined;
     password.control.value = "";
     const { digest: module } = await app.own;
@@ -182,7 +185,8 @@ export function checkView(app) {
     const flush = () => {
       frame = 0;
       for (const result of waiting.splice(0, ROWS_A_FRAME)) list.append(resultView(result, images, { against: short, module }));
-      bar.to(images.length === 1 ? null : done / images.length, said.checking({ done, of: images.length }));
+      if (alone && done) slot.remove();
+      else bar.to(alone ? null : done / images.length, said.checking({ done, of: images.length }));
       if (waiting.length) frame = requestAnimationFrame(flush);
     };
     try {
@@ -191,7 +195,7 @@ export function checkView(app) {
         signal: stop.signal,
         onProgress: ({ index, result, round, needs }) => {
           if (round) {
-            if (images.length === 1) bar.to(null, said.round({ round, count: needs.length }));
+            if (alone) bar.to(null, said.round({ round, count: needs.length }));
             return;
           }
           if (!result) return;
@@ -206,13 +210,13 @@ export function checkView(app) {
         if (!frame) flush();
       }
       bar.remove();
-      if (images.length > 1) tally.textContent = said.tally(counts);
-      else announce(list.querySelector("h2")?.textContent ?? said.failed);
+      tally.textContent = said.tally(counts);
+      if (alone) announce(list.querySelector("h2")?.textContent ?? said.failed);
       results.dataset.done = String(done);
-      if (images.length === 1) list.firstElementChild?.scrollIntoView({ block: "nearest" });
+      if (alone) list.firstElementChild?.scrollIntoView({ block: "nearest" });
     } catch (error) {
       bar.remove();
-      results.append(stop.signal.aborted ? el("p", { class: "note", role: "status" }, said.cancelled({ done, of: images.length })) : problemBox(error));
+      slot.append(stop.signal.aborted ? el("p", { class: "note", role: "status" }, said.cancelled({ done, of: images.length })) : problemBox(error));
     }
   }
 

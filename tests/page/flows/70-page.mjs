@@ -3,6 +3,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { give, named, pin } from "../driver.mjs";
+import { POLICY } from "../server.mjs";
 import { signedLayout } from "./10-check.mjs";
 
 const VIEWS = ["check", "sign", "pins", "replay", "about"];
@@ -95,6 +96,7 @@ export const flows = {
   },
 
   async "page: opened from file://, without a secure context, with another module"(flow) {
+    flow.equal(POLICY.match(/[\w-]*unsafe[\w-]*/g).join(" "), "wasm-unsafe-eval", "what is unsafe in the policy");
     const context = await flow.browser.newContext();
     const local = await context.newPage();
     await local.goto(`file://${flow.env.web}/index.html`);
