@@ -4,14 +4,16 @@
 //! signatures by pinned keys. Everything else (a tag's digest, an absence, a list) can only withhold an accept.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use crate::digest::Digest;
 use crate::limits::{
-    MAX_CRL_BYTES, MAX_EVIDENCE_BYTES, MAX_MANIFEST_BYTES, MAX_OCSP_BYTES, MAX_REFERRERS_BYTES,
+    MAX_CRL_BYTES, MAX_EVIDENCE_BYTES, MAX_MANIFEST_BYTES, MAX_OCSP_BYTES, MAX_REFERRERS_BYTES, MAX_REMEMBERED_BYTES,
     MAX_SIGNATURE_MANIFEST_BYTES,
 };
 use crate::notation::revocation::{self, Answer, Kind, Request};
 use crate::reference::Repository;
+use crate::tuf::role::Gun;
 
 /// Something to fetch: one request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +48,10 @@ pub enum NeedKind {
     Crl,
     /// An OCSP response by the address that asks for it.
     Ocsp,
+    /// A role file of Docker Content Trust.
+    Role,
+    /// What the host remembers of a collection of such files.
+    Remembered,
 }
 
 impl Need {
@@ -102,6 +108,17 @@ impl Need {
         Self { kind, registry, repository: String::new(), reference: request.url.clone(), limit, sized: false }
     }
 
+    /// A role file of a collection, from a notary server (`host:port`).
+    pub fn role(server: &str, gun: &Gun, file: &str, limit: u64) -> Self {
+        let (registry, repository) = (server.to_owned(), gun.name().to_owned());
+        Self { kind: NeedKind::Role, registry, repository, reference: file.to_owned(), limit, sized: false }
+    }
+
+    /// What the host remembers of a collection.
+    pub fn remembered(server: &str, gun: &Gun) -> Self {
+        Self { kind: NeedKind::Remembered, limit: MAX_REMEMBERED_BYTES, ..Self::role(server, gun, "", 0) }
+    }
+
     /// The name by which evidence answers this need: readable, and unique within a decision.
     pub fn id(&self) -> String {
         if matches!(self.kind, NeedKind::Crl | NeedKind::Ocsp) {
@@ -124,6 +141,8 @@ impl NeedKind {
             Self::Blob => "blob",
             Self::Crl => "crl",
             Self::Ocsp => "ocsp",
+            Self::Role => "role",
+            Self::Remembered => "remembered",
         }
     }
 }
@@ -175,6 +194,12 @@ impl Evidence {
     /// What came of this need, if anybody has tried.
     pub fn get(&self, need: &Need) -> Option<&Outcome> {
         self.outcomes.get(&need.id())
+    }
+
+    /// What came of needs whose ids begin so, by the rest of their ids.
+    pub fn starting_with(&self, prefix: &str) -> Vec<(&str, &Outcome)> {
+        let from = self.outcomes.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        from.map_while(|(id, outcome)| id.strip_prefix(prefix).map(|rest| (rest, outcome))).collect()
     }
 
     /// What came for addresses that certificates name, by address.

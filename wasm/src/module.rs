@@ -240,6 +240,8 @@ fn wire(need: &evidence::Need) -> Need {
             evidence::NeedKind::Blob => NeedKind::Blob,
             evidence::NeedKind::Crl => NeedKind::Crl,
             evidence::NeedKind::Ocsp => NeedKind::Ocsp,
+            evidence::NeedKind::Role => NeedKind::Role,
+            evidence::NeedKind::Remembered => NeedKind::Remembered,
         },
         registry: need.registry.clone(),
         repository: need.repository.clone(),

@@ -30,6 +30,9 @@ pub(crate) fn described(name: &str, signer: &Signer) -> serde_json::Value {
     match &signer.system {
         System::Cosign(cosign) => serde_json::json!({"signer": name, "system": "cosign",
             "algorithm": cosign.key.algorithm(), "key": cosign.key.fingerprint(), "publicKey": cosign.key.to_pem()}),
+        System::ContentTrust(trust) => {
+            serde_json::json!({"signer": name, "system": "contentTrust", "server": trust.server})
+        }
         System::Notation(trust) => {
             let kinds = [StoreKind::Ca, StoreKind::SigningAuthority, StoreKind::Tsa].into_iter();
             let pinned = kinds.flat_map(|kind| {

@@ -10,6 +10,7 @@ use crate::evidence::{Evidence, Need, Outcome};
 use crate::limits::{MAX_ENVELOPES_BYTES, MAX_EVIDENCE_BYTES, MAX_PAYLOADS_BYTES, MAX_REQUESTS};
 use crate::manifest::Blob;
 use crate::reference::Repository;
+use crate::tuf::Remembered;
 
 /// What one decision asks for.
 pub(super) struct Asking<'e> {
@@ -21,6 +22,8 @@ pub(super) struct Asking<'e> {
     spent: BTreeMap<Purse, u64>,
     /// What came and was held against its size and digest, or why it cannot be used, by the need's id.
     checked: BTreeMap<String, Result<Fetched<'e>, Unusable>>,
+    /// What is to be remembered of collections, by server and name.
+    remember: BTreeMap<String, Remembered>,
     /// The image's manifest, where it was fetched by its tag.
     by_tag: Option<(Digest, &'e [u8], Option<&'e str>)>,
     /// Envelopes that were read, by the digest of what holds them and how that was read.
@@ -89,6 +92,7 @@ impl<'e> Asking<'e> {
             reserved: BTreeSet::new(),
             spent: BTreeMap::new(),
             checked: BTreeMap::new(),
+            remember: BTreeMap::new(),
             by_tag: None,
             read: BTreeMap::new(),
         }
@@ -97,6 +101,16 @@ impl<'e> Asking<'e> {
     /// Everything that came.
     pub(super) fn evidence(&self) -> &'e Evidence {
         self.evidence
+    }
+
+    /// Notes what is to be remembered of a collection.
+    pub(super) fn remember(&mut self, collection: String, state: Remembered) {
+        self.remember.entry(collection).or_default().merge(&state);
+    }
+
+    /// What is to be remembered.
+    pub(super) fn to_remember(&self) -> &BTreeMap<String, Remembered> {
+        &self.remember
     }
 
     /// Whether something is still to be fetched.

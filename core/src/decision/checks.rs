@@ -10,7 +10,7 @@ use crate::cel;
 use crate::claim::Claim;
 use crate::digest::Digest;
 use crate::key::{Fingerprint, PublicKey, SignatureError};
-use crate::limits::{MAX_REMEMBERED_CLAIM, MAX_VERIFICATION_UNITS};
+use crate::limits::{MAX_REMEMBERED_CLAIM, MAX_VERIFICATION_UNITS, ROLE_FILE_UNITS};
 use crate::notation::payload::Target;
 use crate::notation::{self, Envelope, EnvelopeError, Format, Report, revocation};
 use crate::time::UnixTime;
@@ -98,6 +98,16 @@ impl Pass<'_> {
             self.units = self.afford(evidence.verification_units(certificates, &signer.trust.crls))?;
         }
         Ok(report)
+    }
+
+    /// Notes the work that role files of Docker Content Trust take.
+    ///
+    /// # Errors
+    /// [`Reason::Budget`] when the decision has done all the work that one decision may do.
+    pub(super) fn spend_on_roles(&mut self, files: usize) -> Result<(), Reason> {
+        let files = u32::try_from(files).unwrap_or(u32::MAX);
+        self.units = self.afford(files.saturating_mul(ROLE_FILE_UNITS))?;
+        Ok(())
     }
 
     fn check_one(

@@ -7,6 +7,7 @@ mod accepted;
 mod asking;
 mod checks;
 mod conditions;
+mod entrusted;
 mod gather;
 mod identity;
 mod inspect;
@@ -109,7 +110,7 @@ pub fn decide(policies: &PolicySet, question: &Question, evidence: &Evidence, ch
     }
     findings.enforced = matching.iter().any(|policy| decides(policy.mode));
     let mut ask = Asking::new(evidence);
-    let wants_manifest = matching.iter().any(|policy| policy.asks_notation());
+    let wants_manifest = matching.iter().any(|policy| policy.asks_for_manifest());
     let digest = match subject(&image, wants_manifest, &mut ask) {
         Subject::Known(digest) => digest,
         Subject::Asked => return ask.end().map_or_else(|reason| findings.unknown(reason), Step::Needs),
@@ -131,6 +132,7 @@ pub fn decide(policies: &PolicySet, question: &Question, evidence: &Evidence, ch
     let found = shelf_by_shelf(open, &mut results, subject, &mut ask, &mut pass);
     let is_whole = found.is_some() && leaves::evaluate(open, &mut results, subject, &mut ask, &mut pass);
     let is_accepted = results.iter().filter(|result| decides(result.mode)).all(PolicyResult::accepts);
+    findings.remember = ask.to_remember().clone();
     match ask.end() {
         // What was accepted stays so, when there is no room left to ask on behalf of policies that only speak.
         Err(_) if is_accepted && findings.enforced => {}

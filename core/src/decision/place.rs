@@ -33,6 +33,8 @@ pub enum Holder {
     OciSignature,
     /// An envelope of Notation's.
     Notation,
+    /// A role file of Docker Content Trust.
+    RoleFile,
 }
 
 impl fmt::Display for Place {
@@ -43,6 +45,7 @@ impl fmt::Display for Place {
             Holder::Bundle => "bundle",
             Holder::OciSignature => "OCI 1.1 signature",
             Holder::Notation => "Notation signature",
+            Holder::RoleFile => "role file",
         };
         write!(formatter, "{holder} {}", self.number)
     }

@@ -168,6 +168,14 @@ pub enum Reason {
         /// Why it fails.
         what: String,
     },
+    /// The role files of Docker Content Trust are not believed, or do not say what is asked for.
+    #[error("{what}")]
+    ContentTrust {
+        /// Which attack or which rule, stable for programs.
+        code: &'static str,
+        /// What, with its values.
+        what: String,
+    },
     /// A Notation signature of which a check cannot be made.
     #[error("{place}: {check} is not known: {what}")]
     NotationUnknown {
@@ -308,6 +316,7 @@ impl Reason {
             Self::Condition { .. } => "condition",
             Self::Notation { check, .. } => notation_code(check),
             Self::NotationUnknown { .. } => "notation-unknown",
+            Self::ContentTrust { code, .. } => code,
             Self::NoTime { .. } => "no-time",
             Self::Age { .. } => "age",
             Self::PayloadDigest { .. } => "payload-digest",

@@ -8,7 +8,7 @@ use super::checks::Pass;
 use super::gather::Gathered;
 use super::identity::{self, Identity};
 use super::verdict::{Node, Outcome};
-use super::{Reason, notarized};
+use super::{Reason, entrusted, notarized};
 
 use crate::policy::{Leaf, Policy, Requirement, Signer, System};
 use crate::reference::Repository;
@@ -28,6 +28,9 @@ pub(super) fn evaluate(
         let conditions = &signer.conditions;
         let signed = match &signer.system {
             System::Cosign(cosign) => accepted::by(Whom { name, cosign, conditions }, asked, gathered, subject, pass),
+            System::ContentTrust(trust) => {
+                entrusted::by(entrusted::Whom { name, trust, conditions }, subject, (looking, pass))
+            }
             System::Notation(trust) => {
                 notarized::by(notarized::Whom { name, trust, conditions }, gathered, subject, (looking, pass))
             }

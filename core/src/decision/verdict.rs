@@ -14,6 +14,7 @@ use crate::notation::level::Action;
 use crate::policy::{Mode, Policy};
 use crate::reference::{Reference, Repository};
 use crate::text::cut;
+use crate::tuf::Remembered;
 
 /// What is known about a requirement, a policy or an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -98,6 +99,9 @@ pub struct Findings {
     pub reasons: Vec<Reason>,
     /// What policies in mode `warn` have to say, and exemptions that have expired.
     pub warnings: Vec<String>,
+    /// What the host is to remember of collections of Docker Content Trust from now on, by server and name. It only grows.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub remember: BTreeMap<String, Remembered>,
     /// Signatures and attestations that lie there and were not read: of forms that this version does not read, or that no
     /// policy asks about. Named before a reject only.
     pub other_forms: Vec<Form>,
@@ -272,6 +276,7 @@ impl Findings {
             policies: Vec::new(),
             reasons: Vec::new(),
             warnings: Vec::new(),
+            remember: BTreeMap::new(),
             other_forms: Vec::new(),
         }
     }

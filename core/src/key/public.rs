@@ -255,23 +255,6 @@ impl PublicKey {
         }
         .map_err(|_| SignatureError::Mismatch)
     }
-
-    /// Checks one RSASSA-PSS signature over SHA-256 with MGF1 over SHA-256 and a salt of 32 octets (RFC 8017, section 8.1).
-    ///
-    /// # Errors
-    /// [`SignatureError::Malformed`] for another kind of key or a length that is not the modulus's,
-    /// [`SignatureError::Mismatch`] when it is not by this key over this message.
-    pub fn verify_pss(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
-        let malformed = |what| SignatureError::Malformed { algorithm: self.algorithm(), what };
-        let Inner::Rsa(key) = &self.inner else { return Err(malformed("RSASSA-PSS is a method of RSA keys")) };
-        if signature.len() != key.size() {
-            return Err(malformed("its length is not that of the modulus"));
-        }
-        let signature =
-            rsa::pss::Signature::try_from(signature).map_err(|_| malformed("not a number below the modulus"))?;
-        let verifier = rsa::pss::VerifyingKey::<Sha256>::new_with_salt_len(key.clone(), 32);
-        verifier.verify(message, &signature).map_err(|_| SignatureError::Mismatch)
-    }
 }
 
 fn rsa_key(der: &[u8]) -> Result<rsa::RsaPublicKey, PublicKeyError> {

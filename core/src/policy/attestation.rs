@@ -62,7 +62,7 @@ impl Attestation {
         match signers.get(&source.signer).map(|signer| &signer.system) {
             Some(System::Cosign(_)) => {}
             None => return Err(error("signer", format!("signer {:?} is not defined", excerpt(&source.signer)))),
-            Some(System::Notation(_)) => {
+            Some(System::Notation(_) | System::ContentTrust(_)) => {
                 return Err(error("signer", "attestations are made with cosign: name such a signer".to_owned()));
             }
         }

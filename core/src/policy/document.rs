@@ -230,8 +230,8 @@ impl Policy {
         self.scope.unknown(circumstances)
     }
 
-    /// Whether a signer of Notation is asked for.
-    pub fn asks_notation(&self) -> bool {
+    /// Whether a signer is asked for who signs the manifest's type and size as well.
+    pub fn asks_for_manifest(&self) -> bool {
         self.signers.values().any(|signer| matches!(signer.system, System::Notation(_)))
     }
 
@@ -281,7 +281,8 @@ fn check_objects(document: &Document) -> Result<(), YamlError> {
         }
     }
     for (name, signer) in signers.into_iter().flatten() {
-        let systems = ["/cosign", "/notation", "/notation/trustStores"].map(|system| signer.pointer(system));
+        let systems = ["/cosign", "/notation", "/notation/trustStores", "/contentTrust", "/contentTrust/pins"]
+            .map(|system| signer.pointer(system));
         if !signer.is_object() || systems.into_iter().flatten().any(|system| !system.is_object()) {
             return Err(not_an_object(&format!("spec.signers.{name}")));
         }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::condition::{Condition, ConditionDocument};
 use super::cosign::{CosignDocument, CosignSigner};
 use super::notation::NotationSigner;
+use super::trust::{ContentTrust, ContentTrustDocument};
 use crate::key::Fingerprint;
 use crate::notation::Trust;
 use crate::reference::Repository;
@@ -28,6 +29,8 @@ pub enum System {
     Cosign(Box<CosignSigner>),
     /// Notation, with pinned certificates.
     Notation(Box<Trust>),
+    /// Docker Content Trust, with pinned roots.
+    ContentTrust(Box<ContentTrust>),
 }
 
 #[derive(Deserialize)]
@@ -37,6 +40,8 @@ pub(super) struct SignerDocument {
     cosign: Option<CosignDocument>,
     #[serde(default)]
     notation: Option<NotationSigner>,
+    #[serde(default, rename = "contentTrust")]
+    content_trust: Option<ContentTrustDocument>,
     #[serde(default)]
     conditions: Vec<ConditionDocument>,
 }
@@ -48,14 +53,22 @@ impl Signer {
     /// [`YamlError`] at the first value that is wrong.
     pub(super) fn read(source: SignerDocument, path: &str, document: &Document) -> Result<Self, YamlError> {
         let conditions = Condition::read_all(source.conditions, &format!("{path}.conditions"), document)?;
-        let system = match (source.cosign, source.notation) {
-            (Some(cosign), None) => {
-                System::Cosign(Box::new(CosignSigner::read(cosign, &format!("{path}.cosign"), document)?))
+        let at = |system: &str| format!("{path}.{system}");
+        let system = match (source.cosign, source.notation, source.content_trust) {
+            (Some(cosign), None, None) => {
+                System::Cosign(Box::new(CosignSigner::read(cosign, &at("cosign"), document)?))
             }
-            (None, Some(notation)) => System::Notation(Box::new(notation.read(&format!("{path}.notation"), document)?)),
-            (None, None) => return Err(document.error(path, "no signature system: say cosign or notation")),
-            (Some(_), Some(_)) => {
-                return Err(document.error(path, "two signature systems: a signer has one, so make it two signers"));
+            (None, Some(notation), None) => System::Notation(Box::new(notation.read(&at("notation"), document)?)),
+            (None, None, Some(trust)) => {
+                System::ContentTrust(Box::new(ContentTrust::read(trust, &at("contentTrust"), document)?))
+            }
+            (None, None, None) => {
+                return Err(document.error(path, "no signature system: say cosign, notation or contentTrust"));
+            }
+            _ => {
+                return Err(
+                    document.error(path, "several signature systems: a signer has one, so make it several signers")
+                );
             }
         };
         Ok(Self { system, conditions })
@@ -65,7 +78,7 @@ impl Signer {
     pub fn key(&self) -> Option<Fingerprint> {
         match &self.system {
             System::Cosign(cosign) => Some(cosign.key.fingerprint()),
-            System::Notation(_) => None,
+            System::Notation(_) | System::ContentTrust(_) => None,
         }
     }
 
@@ -73,7 +86,7 @@ impl Signer {
     pub fn signature_repository(&self) -> Option<&Repository> {
         match &self.system {
             System::Cosign(cosign) => cosign.signature_repository.as_ref(),
-            System::Notation(_) => None,
+            System::Notation(_) | System::ContentTrust(_) => None,
         }
     }
 }
@@ -82,10 +95,17 @@ impl Signer {
 pub(super) fn distinct(signers: &BTreeMap<String, Signer>) -> Result<(), String> {
     let mut seen = BTreeMap::new();
     let mut notation: Vec<(&String, &Trust, Vec<&str>)> = Vec::new();
+    let mut entrusted: Vec<(&String, &ContentTrust, Vec<&str>)> = Vec::new();
     for (name, signer) in signers {
         let conditions: Vec<&str> = signer.conditions.iter().map(|condition| condition.cel.source()).collect();
         let other = match &signer.system {
             System::Cosign(cosign) => seen.insert((cosign.asks(), conditions), name),
+            System::ContentTrust(trust) => {
+                let same = entrusted.iter().find(|(_, other, asks)| **other == **trust && *asks == conditions);
+                let same = same.map(|(name, _, _)| *name);
+                entrusted.push((name, trust.as_ref(), conditions));
+                same
+            }
             System::Notation(trust) => {
                 let same = notation.iter().find(|(_, other, asks)| **other == **trust && *asks == conditions);
                 let same = same.map(|(name, _, _)| *name);

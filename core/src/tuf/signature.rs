@@ -216,9 +216,12 @@ impl Method {
             return Err(SignatureProblem::Length { got: signature.len(), want: MAX_SIGNATURE_BYTES });
         }
         match self {
-            Self::Ecdsa => key.public().verify(message, &to_der(signature, key.public())?, Hash::Sha256)?,
+            Self::Ecdsa => {
+                check_length(signature, key.public())?;
+                key.public().verify_raw(message, signature, Hash::Sha256)?;
+            }
             Self::RsaPkcs1v15 | Self::Eddsa => key.public().verify(message, signature, Hash::Sha256)?,
-            Self::RsaPss | Self::PyCrypto => key.public().verify_pss(message, signature)?,
+            Self::RsaPss | Self::PyCrypto => key.public().verify_pss(message, signature, Hash::Sha256)?,
         }
         Ok(())
     }
@@ -254,18 +257,10 @@ const fn malformed(algorithm: Algorithm) -> SignatureProblem {
     SignatureProblem::Signature(SignatureError::Malformed { algorithm, what: "not two numbers below the order" })
 }
 
-fn to_der(raw: &[u8], key: &PublicKey) -> Result<Vec<u8>, SignatureProblem> {
-    let algorithm = key.algorithm();
-    let want = part_length(algorithm).saturating_mul(2);
-    if raw.len() != want {
-        return Err(SignatureProblem::Length { got: raw.len(), want });
-    }
-    let bad = |_| malformed(algorithm);
-    Ok(match algorithm {
-        Algorithm::EcdsaP384 => p384::ecdsa::Signature::from_slice(raw).map_err(bad)?.to_der().as_bytes().to_vec(),
-        Algorithm::EcdsaP521 => p521::ecdsa::Signature::from_slice(raw).map_err(bad)?.to_der().as_bytes().to_vec(),
-        _ => p256::ecdsa::Signature::from_slice(raw).map_err(bad)?.to_der().as_bytes().to_vec(),
-    })
+/// The octets are as many as the curve's two numbers have.
+fn check_length(raw: &[u8], key: &PublicKey) -> Result<(), SignatureProblem> {
+    let want = part_length(key.algorithm()).saturating_mul(2);
+    if raw.len() == want { Ok(()) } else { Err(SignatureProblem::Length { got: raw.len(), want }) }
 }
 
 fn from_der(der: &[u8], key: &PublicKey) -> Result<Vec<u8>, SignatureProblem> {

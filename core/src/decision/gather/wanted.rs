@@ -35,6 +35,8 @@ impl Wanted {
                     entry.notation = true;
                     return;
                 }
+                // Its role files lie elsewhere.
+                System::ContentTrust(_) => return,
                 System::Cosign(cosign) => cosign,
             };
             match predicate {
