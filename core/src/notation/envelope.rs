@@ -312,7 +312,7 @@ impl Envelope {
         let claimed = |certificate: &Certificate| ClaimedCertificate {
             thumbprint: certificate.thumbprint(),
             key: certificate.key().fingerprint(),
-            subject: excerpt(&certificate.subject_text()),
+            subject: certificate.subject_text(),
             not_before: certificate.not_before(),
             not_after: certificate.not_after(),
         };

@@ -3,6 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::fixtures::{COSE, JWS, NOW, PAYLOAD, certificate, fixture, jws, protected, target};
 use super::level::{Action, Kind, Level, Name};
 use super::payload::{PayloadError, Target};
@@ -274,6 +277,24 @@ fn a_timestamp_replaces_the_time_of_the_question() {
     let wrong = trust(&[(StoreKind::Ca, fixture!("root.pem")), (StoreKind::Tsa, fixture!("root.pem"))]);
     let report = run(fixture!("envelopes/timestamped.jws"), &wrong, &[]);
     assert!(matches!(failed(&report), (_, Failure::Timestamp(TimestampError::NotPinned { .. }))));
+}
+
+#[test]
+fn a_timestamp_authority_can_be_revoked_whatever_is_skipped() {
+    let mut envelope: serde_json::Value = serde_json::from_slice(fixture!("envelopes/p256.jws")).expect("JSON");
+    envelope["header"]["io.cncf.notary.timestampSignature"] = STANDARD.encode(fixture!("tokens/rsa.der")).into();
+    let envelope = envelope.to_string();
+    let skip = Trust {
+        level: level(Name::Strict, Kind::Revocation, Action::Skip),
+        ..trust(&[(StoreKind::Ca, fixture!("root.pem")), (StoreKind::Tsa, fixture!("tsa-root.pem"))])
+    };
+    let with = |list: &[(&'static str, &'static [u8])]| run(envelope.as_bytes(), &skip, list);
+    let tsa = "http://pki.example/tsa.crl";
+    let report = with(&[]);
+    assert_eq!((report.conclusion(), wanted(&report)), (Conclusion::Unknown, vec![tsa]));
+    assert_eq!(with(&[(tsa, fixture!("revocation/tsa.crl"))]).conclusion(), Conclusion::Counts);
+    let report = with(&[(tsa, fixture!("revocation/tsa-revoked.crl"))]);
+    assert!(matches!(failed(&report), (Check::AuthenticTimestamp, Failure::Revoked { .. })));
 }
 
 #[test]

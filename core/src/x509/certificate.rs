@@ -14,6 +14,7 @@ use super::asn1::octets;
 use super::{CertificateError, Extensions, SignatureAlgorithm, extensions, name};
 use crate::key::{PublicKey, SignatureError};
 use crate::limits::MAX_CERTIFICATE_BYTES;
+use crate::text::excerpt;
 use crate::time::UnixTime;
 
 /// SHA-256 of a certificate's DER: the name by which it is pinned and shown.
@@ -147,9 +148,10 @@ impl Certificate {
         &self.subject
     }
 
-    /// The subject as [`name::render`] writes it; one that cannot be rendered is shown as its octets.
+    /// The subject as [`name::render`] writes it, to be shown: cut, and without characters that hide others. One that cannot be
+    /// rendered is shown as its octets.
     pub fn subject_text(&self) -> String {
-        name::render(&self.subject).unwrap_or_else(|_| format!("#{}", hex::encode(&self.subject)))
+        excerpt(&name::render(&self.subject).unwrap_or_else(|_| format!("#{}", hex::encode(&self.subject))))
     }
 
     /// The first second in which it is valid.

@@ -4,6 +4,7 @@
 use super::{Certificate, CertificateError};
 use crate::key::SignatureError;
 use crate::limits::MAX_CHAIN_CERTIFICATES;
+use crate::text::excerpt;
 
 /// A chain in which each certificate is signed by the next one and the last by itself. Only [`Chain::verify`] makes one.
 /// Whether anybody trusts it, at what time and for what, is not said by that.
@@ -153,7 +154,7 @@ impl Chain {
             match issuer {
                 Some(issuer) if issuer.subject() != certificate.issuer() => {
                     let next = issuer.subject_text();
-                    let issuer = super::name::render(certificate.issuer()).unwrap_or_default();
+                    let issuer = excerpt(&super::name::render(certificate.issuer()).unwrap_or_default());
                     return Err(ChainError::Issuer { position, issuer, next });
                 }
                 None if !certificate.is_self_issued() => {

@@ -21,6 +21,9 @@ const DELTA: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.27");
 const SCOPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.28");
 const FRESHEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.46");
 
+/// Parts of the signed list at most (section 5.1.2).
+const PARTS: usize = 7;
+
 /// A CRL that was parsed. Nothing in it counts before its signature holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Crl {
@@ -36,7 +39,8 @@ pub struct Crl {
     base: Option<Vec<u8>>,
     delta_address: Option<String>,
     scope: Option<Scope>,
-    entries: Vec<u8>,
+    /// Where among the parts of the list its entries are: they are not copied, there may be many.
+    entries: Option<usize>,
 }
 
 /// `issuingDistributionPoint` (section 5.2.5).
@@ -123,7 +127,7 @@ impl Crl {
         let outer = sequence(der, 3)?;
         let [tbs, algorithm, signature] = outer.as_slice() else { return Err(encoding("not three parts")) };
         let outside: AlgorithmIdentifierRef<'_> = algorithm.decode_as()?;
-        let parts = elements(tbs.value(), 7)?;
+        let parts = elements(tbs.value(), PARTS)?;
         let [version, inside, issuer, this_update, optional @ ..] = parts.as_slice() else {
             return Err(encoding("too few parts"));
         };
@@ -136,7 +140,8 @@ impl Crl {
         let mut optional = optional.iter().peekable();
         let time = |element: &AnyRef<'_>| octets(*element).and_then(|der| Time::from_der(&der)).map(moment);
         let next_update = optional.next_if(|part| matches!(part.tag(), Tag::UtcTime | Tag::GeneralizedTime));
-        let entries = optional.next_if(|part| part.tag() == Tag::Sequence).map(|part| part.value().to_vec());
+        // Four parts and the next update stand before the entries.
+        let entries = optional.next_if(|part| part.tag() == Tag::Sequence).map(|_| 5);
         let mut crl = Self {
             tbs: octets(*tbs)?,
             algorithm: SignatureAlgorithm::read(&outside)?,
@@ -148,7 +153,7 @@ impl Crl {
             base: None,
             delta_address: None,
             scope: None,
-            entries: entries.unwrap_or_default(),
+            entries,
         };
         if let Some(extensions) = optional.next_if(|part| is_context(part, 0)) {
             for extension in extension_list(AnyRef::from_der(extensions.value())?)? {
@@ -280,7 +285,9 @@ impl Crl {
 
     /// The entries for one certificate.
     fn entries_of(&self, certificate: &Certificate) -> Result<Vec<Entry>, CrlError> {
-        let mut reader = SliceReader::new(&self.entries)?;
+        let parts = sequence(&self.tbs, PARTS)?;
+        let entries = self.entries.and_then(|index| parts.get(index)).map(|part| part.value());
+        let mut reader = SliceReader::new(entries.unwrap_or_default())?;
         let mut found = Vec::new();
         while !reader.is_finished() {
             let entry = AnyRef::decode(&mut reader)?;

@@ -58,7 +58,7 @@ pub enum Answer<'e> {
     Failed(&'e str),
 }
 
-/// What is known about revocation: answers by the address of their request, and CRLs that a policy brought along.
+/// What was fetched about revocation: answers by the address of their request.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence<'e> {
     /// By address.

@@ -163,6 +163,17 @@ fn ocsp_is_asked_first_and_lists_where_it_gives_nothing() {
 }
 
 #[test]
+fn a_responder_that_does_not_know_a_certificate_leaves_it_unknown() {
+    let chain = chain_of(fixture!("envelopes/ocsp.jws"));
+    let url = request_address("http://ocsp.example/", &chain[0], &chain[1]).expect("an address");
+    for content in [fixture!("revocation/unknown.ocsp"), fixture!("revocation/expired.ocsp")] {
+        let evidence = Evidence { answers: [(url.as_str(), Answer::Content(content))].into() };
+        let status = check((&chain[0], &chain[1]), None, NOW, &[], &evidence);
+        assert!(matches!(status, Status::Unknown { reasons, wanted } if reasons.len() == 1 && wanted.is_empty()));
+    }
+}
+
+#[test]
 fn a_list_of_the_policy_need_not_be_fetched() {
     let chain = chain();
     let look = |crls: &[Crl]| check((&chain[0], &chain[1]), None, NOW, crls, &Evidence::default());
