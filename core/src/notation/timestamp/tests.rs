@@ -3,6 +3,7 @@
 
 use super::{TimestampError, verify};
 use crate::notation::Envelope;
+use crate::notation::certificates::CertificatesError;
 use crate::notation::fixtures::{JWS, certificate, chain, fixture};
 use crate::x509::{Certificate, Chain, KeyUsageRule};
 
@@ -58,6 +59,10 @@ fn each_token_fails_by_its_own_rule() {
     assert!(matches!(got, Err(TimestampError::NotPinned { .. })), "{got:?}");
     let got = verify(fixture!("tokens/sha1-ess.der"), &signature, &roots);
     assert_eq!(got, Err(TimestampError::Missing("signingCertificateV2")));
+    // The same statement, signed by another program: once as it should be, once by a certificate that is not only for it.
+    assert!(verify(fixture!("tokens/cms.der"), &signature, &roots).is_ok());
+    let got = verify(fixture!("tokens/purpose-not-critical.der"), &signature, &roots);
+    assert!(matches!(got, Err(TimestampError::Certificates(CertificatesError::TsaPurposeNotCritical(_)))), "{got:?}");
     assert_eq!(verify(&[0; 40_000], &signature, &roots), Err(TimestampError::TooLarge { got: 40_000 }));
     assert!(matches!(verify(&TOKEN[..100], &signature, &roots), Err(TimestampError::Encoding(_))));
     assert!(verify(b"\x30\x00", &signature, &roots).is_err());

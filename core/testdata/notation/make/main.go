@@ -289,8 +289,9 @@ func main() {
 	write("tokens/rsa.der", timestamp(tmp, tsaRSA, []*pair{tinter}, rawSignature(env), "sha512", "0.4.0.2023.1.1", ""))
 	write("tokens/sha1-ess.der", timestampSha1(tmp, tsa, []*pair{tinter}, rawSignature(env)))
 	write("tokens/no-intermediate.der", timestamp(tmp, tsa, nil, rawSignature(env), "sha256", "1.2.3.4.1", ""))
-	// openssl does not sign with such a certificate; the token is made with the good one's name and the key of the other.
-	_ = tsaPlain
+	// `openssl ts` does not sign with a certificate whose purpose is not critical, and `openssl cms` does.
+	write("tokens/cms.der", countersign(tmp, tsa, tinter, token))
+	write("tokens/purpose-not-critical.der", countersign(tmp, tsaPlain, tinter, token))
 	// Expired code-signing chain, timestamped in time is impossible to make now: valid only until the past.
 	old := issue(subject("old"), ec(elliptic.P256()), inter, leaf, func(c *x509.Certificate) { c.NotAfter = time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC) })
 	oenv := sign(jws.MediaTypeEnvelope, payload, []*pair{old, inter, root}, signature.SigningSchemeX509, at, time.Time{}, nil)
@@ -504,6 +505,17 @@ func goName(b []byte) string {
 		return "error: " + err.Error()
 	}
 	return c.Subject.String()
+}
+
+// countersign signs what a token states, with another certificate.
+func countersign(dir string, tsa, inter *pair, token []byte) []byte {
+	for name, b := range map[string][]byte{"in.der": token, "c.pem": pemOf(tsa), "c.key": keyPem(tsa.key), "i.pem": pemOf(inter)} {
+		os.WriteFile(dir+"/"+name, b, 0o600)
+	}
+	run(dir, "openssl", "cms", "-verify", "-noverify", "-inform", "DER", "-in", "in.der", "-out", "info.der")
+	run(dir, "openssl", "cms", "-sign", "-binary", "-nodetach", "-nosmimecap", "-cades", "-md", "sha256", "-econtent_type", "1.2.840.113549.1.9.16.1.4",
+		"-signer", "c.pem", "-inkey", "c.key", "-certfile", "i.pem", "-in", "info.der", "-outform", "DER", "-out", "out.der")
+	return must(os.ReadFile(dir + "/out.der"))
 }
 
 func nonceOf(query []byte) string {
