@@ -282,6 +282,10 @@ pub const MAX_TRUST_ROLES: usize = 32;
 /// Root files between the one that is pinned or remembered and the newest. 64: ten years with six changes each.
 pub const MAX_ROOT_CHAIN: u64 = 64;
 
+/// Work for the signatures of one look at a collection, in units of one P-256 verification. 1,000: a second; a chain of
+/// [`MAX_ROOT_CHAIN`] roots takes 200, each role file one for each key.
+pub const MAX_TRUST_UNITS: u32 = 1000;
+
 /// Pins of Docker Content Trust in one signer: root keys, root certificates, authorities. 64: one for each repository of a team.
 pub const MAX_TRUST_PINS: usize = 64;
 

@@ -16,8 +16,8 @@ use crate::time::UnixTime;
 
 /// Seconds that a certificate may begin in the future: one day, for clocks that differ (notary, tuf/utils/x509.go).
 const LEEWAY: i64 = 24 * 60 * 60;
-/// Signatures that are checked to find the way from one leaf to an authority.
-const MAX_CHECKS: usize = 32;
+/// Signatures that are checked to find the way from one leaf to an authority: a chain has two or three.
+const MAX_CHECKS: usize = 8;
 
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");

@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::json::JsonError;
 use crate::limits::{
     MAX_DELEGATION_PATHS, MAX_DELEGATIONS, MAX_ROLE_KEYS, MAX_ROOT_CHAIN, MAX_TARGET_NAME_BYTES, MAX_TARGETS,
-    MAX_TRUST_ROLES,
+    MAX_TRUST_ROLES, MAX_TRUST_UNITS,
 };
 use crate::time::UnixTime;
 
@@ -331,6 +331,9 @@ pub enum TrustError {
         /// Roles asked for, with those above them.
         got: usize,
     },
+    /// More signatures than are checked in one look at a collection.
+    #[error("checking its signatures takes more than {MAX_TRUST_UNITS} units of work")]
+    Work,
     /// A certificate that is pinned is not one.
     #[error(transparent)]
     Certificate(#[from] CertificateError),

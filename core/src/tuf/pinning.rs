@@ -10,8 +10,11 @@ use super::error::TrustError;
 use super::key::{Key, KeyId, Keys};
 use super::role::Gun;
 use super::root::Root;
-use super::signature::RoleKeys;
+use super::signature::{Budget, RoleKeys};
 use crate::time::UnixTime;
+
+/// What finding the way from one leaf to an authority may take, in units of one P-256 verification.
+const CHAIN_UNITS: u32 = 48;
 
 /// What makes a root key trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +106,16 @@ pub(super) fn usable(root: &Root, gun: &Gun, now: Option<UnixTime>) -> Result<Ro
 ///
 /// # Errors
 /// [`TrustError::NotPinned`] when none is left.
-pub(super) fn pinned(keys: &RoleKeys, anchors: &[&Anchor], gun: &Gun, now: UnixTime) -> Result<RoleKeys, TrustError> {
+pub(super) fn pinned(
+    keys: &RoleKeys,
+    anchors: &[&Anchor],
+    gun: &Gun,
+    now: UnixTime,
+    budget: &mut Budget,
+) -> Result<RoleKeys, TrustError> {
+    let chains = anchors.iter().any(|anchor| matches!(anchor, Anchor::Authorities(_)));
+    let leaves = u32::try_from(if chains { keys.keys.len() } else { 0 }).unwrap_or(u32::MAX);
+    budget.spend(leaves.saturating_mul(CHAIN_UNITS))?;
     let mut problems = Vec::new();
     let left = keep(keys, &mut problems, |key| {
         let leaf = leaf(key).map_err(|error| error.to_string())?;

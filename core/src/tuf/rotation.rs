@@ -7,7 +7,7 @@ use super::error::TrustError;
 use super::pinning::{self, Anchor};
 use super::role::{Gun, Role};
 use super::root::Root;
-use super::signature::Envelope;
+use super::signature::{Budget, Envelope};
 use crate::time::UnixTime;
 
 /// A root file that was read. Whether it is believed follows from here.
@@ -19,9 +19,9 @@ pub(super) struct Candidate {
 
 impl Candidate {
     /// Its own keys signed it, as far as they count for the collection. `now` is left out for roots that were succeeded.
-    pub(super) fn check_own(&self, gun: &Gun, now: Option<UnixTime>) -> Result<(), TrustError> {
+    pub(super) fn check_own(&self, gun: &Gun, now: Option<UnixTime>, budget: &mut Budget) -> Result<(), TrustError> {
         let keys = pinning::usable(&self.root, gun, now)?;
-        self.envelope.check(&keys).map(|_| ()).map_err(|short| TrustError::Threshold {
+        budget.check(&self.envelope, &keys)?.map(|_| ()).map_err(|short| TrustError::Threshold {
             role: Role::root(),
             got: short.got,
             need: short.need,
@@ -36,10 +36,11 @@ impl Candidate {
         gun: &Gun,
         now: UnixTime,
         is_newest: bool,
+        budget: &mut Budget,
     ) -> Result<(), TrustError> {
         let keys = pinning::usable(&self.root, gun, is_newest.then_some(now))?;
-        let keys = pinning::pinned(&keys, anchors, gun, now)?;
-        self.envelope.check(&keys).map(|_| ()).map_err(|short| TrustError::Threshold {
+        let keys = pinning::pinned(&keys, anchors, gun, now, budget)?;
+        budget.check(&self.envelope, &keys)?.map(|_| ()).map_err(|short| TrustError::Threshold {
             role: Role::root(),
             got: short.got,
             need: short.need,
@@ -48,9 +49,9 @@ impl Candidate {
     }
 
     /// The keys of an older root signed it. Their certificates may have expired since.
-    pub(super) fn check_successor_of(&self, previous: &Root, gun: &Gun) -> Result<(), TrustError> {
+    pub(super) fn check_successor_of(&self, previous: &Root, gun: &Gun, budget: &mut Budget) -> Result<(), TrustError> {
         let keys = pinning::usable(previous, gun, None)?;
-        self.envelope.check(&keys).map(|_| ()).map_err(|short| TrustError::Rotation {
+        budget.check(&self.envelope, &keys)?.map(|_| ()).map_err(|short| TrustError::Rotation {
             version: self.root.version(),
             previous: previous.version(),
             got: short.got,
@@ -69,12 +70,13 @@ pub(super) fn check_chain(
     between: &[Candidate],
     newest: &Candidate,
     gun: &Gun,
+    budget: &mut Budget,
 ) -> Result<(), TrustError> {
     let mut previous = start;
     for candidate in between {
-        candidate.check_successor_of(previous, gun)?;
-        candidate.check_own(gun, None)?;
+        candidate.check_successor_of(previous, gun, budget)?;
+        candidate.check_own(gun, None, budget)?;
         previous = &candidate.root;
     }
-    newest.check_successor_of(previous, gun)
+    newest.check_successor_of(previous, gun, budget)
 }

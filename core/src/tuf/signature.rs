@@ -9,14 +9,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::canonical::{self, CanonicalError};
-use super::error::FormatError;
+use super::error::{FormatError, TrustError};
 use super::format::{object, text};
 use super::key::{Key, KeyId, KeyType, Keys};
 use super::role::Role;
 use crate::digest::Digest;
 use crate::json;
 use crate::key::{Algorithm, Hash, PublicKey, SignatureError};
-use crate::limits::{MAX_ROLE_KEYS, MAX_SIGNATURE_BYTES};
+use crate::limits::{MAX_ROLE_KEYS, MAX_SIGNATURE_BYTES, MAX_TRUST_UNITS, OCTETS_PER_UNIT};
 use crate::text::excerpt;
 
 /// How a signature is made and written.
@@ -68,6 +68,34 @@ pub(super) struct Shortfall {
     pub(super) got: usize,
     pub(super) need: u64,
     pub(super) problems: Vec<String>,
+}
+
+/// What is left of the work that one look at a collection may take. Whoever writes role files chooses how many signatures
+/// they have.
+#[derive(Debug)]
+pub(super) struct Budget(u32);
+
+impl Budget {
+    pub(super) const fn new() -> Self {
+        Self(MAX_TRUST_UNITS)
+    }
+
+    /// Takes so many units away. Nothing is left once there were too few.
+    pub(super) fn spend(&mut self, units: u32) -> Result<(), TrustError> {
+        let left = self.0.checked_sub(units);
+        self.0 = left.unwrap_or(0);
+        left.map(|_| ()).ok_or(TrustError::Work)
+    }
+
+    /// Whether enough of these keys signed an envelope.
+    pub(super) fn check(
+        &mut self,
+        envelope: &Envelope,
+        keys: &RoleKeys,
+    ) -> Result<Result<BTreeSet<KeyId>, Shortfall>, TrustError> {
+        self.spend(envelope.units(keys))?;
+        Ok(envelope.check(keys))
+    }
 }
 
 /// Why a signature does not count.
@@ -140,6 +168,16 @@ impl Envelope {
     /// SHA-256 of the whole file.
     pub(super) fn sha256(&self) -> &Digest {
         &self.sha256
+    }
+
+    /// What checking the signatures of these keys takes, in units of one P-256 verification.
+    fn units(&self, keys: &RoleKeys) -> u32 {
+        let tried: BTreeSet<KeyId> = self.signatures.iter().map(|signature| signature.key).collect();
+        let hashing = u64::try_from(self.message.len()).unwrap_or(u64::MAX) / OCTETS_PER_UNIT;
+        let hashing = u32::try_from(hashing).unwrap_or(u32::MAX);
+        let tried = tried.iter().filter_map(|id| keys.keys.get(id)?.as_ref().ok());
+        let units = tried.map(|key| key.public().verification_units().saturating_add(hashing));
+        units.fold(0, u32::saturating_add)
     }
 
     /// Whether enough of these keys signed. One key counts once, under however many ids it is listed; of several signatures

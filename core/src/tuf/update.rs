@@ -12,7 +12,7 @@ use super::format::Hashes;
 use super::pinning::Pins;
 use super::role::{Gun, Role};
 use super::root::Root;
-use super::signature::{Envelope, RoleKeys};
+use super::signature::{Budget, Envelope, RoleKeys};
 use super::snapshot::Snapshot;
 use super::targets::Targets;
 use super::timestamp::Timestamp;
@@ -110,12 +110,13 @@ struct Updater<'r, 'b> {
     needs: Vec<Need>,
     missing: Vec<Missing>,
     remember: Remembered,
+    budget: Budget,
 }
 
 impl<'r, 'b> Updater<'r, 'b> {
     fn new(request: &'r Request<'r>, files: &'r Files<'b>, expiry: Expiry) -> Self {
         let remember = request.remembered.cloned().unwrap_or_default();
-        Self { request, files, expiry, needs: Vec::new(), missing: Vec::new(), remember }
+        Self { request, files, expiry, needs: Vec::new(), missing: Vec::new(), remember, budget: Budget::new() }
     }
 
     fn run(mut self) -> Result<Step<Repository<'b>>, TrustError> {
@@ -200,7 +201,7 @@ impl<'r, 'b> Updater<'r, 'b> {
 
     /// Reads a file and checks that enough of its role's keys signed it.
     fn role_file<T>(
-        &self,
+        &mut self,
         keys: &RoleKeys,
         bytes: &'b [u8],
         read: impl Fn(&Envelope) -> Result<T, FormatError>,
@@ -208,7 +209,7 @@ impl<'r, 'b> Updater<'r, 'b> {
         let role = &keys.role;
         let format = |error| TrustError::Format { file: role.file(), error };
         let envelope = Envelope::parse(bytes, MAX_ROLE_FILE_BYTES).map_err(format)?;
-        let signers = envelope.check(keys).map_err(|short| TrustError::Threshold {
+        let signers = self.budget.check(&envelope, keys)?.map_err(|short| TrustError::Threshold {
             role: role.clone(),
             got: short.got,
             need: short.need,

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Asking, DAY, NOW, Published, Signer, after, delegate, entry, refused, role, sign, targets};
+use crate::key::Algorithm;
 use crate::limits::MAX_ROOT_FILE_BYTES;
 use crate::time::UnixTime;
 use crate::tuf::key::KeyError;
@@ -258,6 +259,39 @@ fn delegations_that_nobody_vouches_for_are_skipped() {
     // More than anybody looks at.
     asking.roles = (0..40).map(|n| role(&format!("targets/r{n}"))).collect();
     assert_eq!(asking.ask(&files).expect_err("refused"), TrustError::Roles { got: 41 });
+}
+
+#[test]
+fn there_is_an_end_to_the_signatures_that_are_checked() {
+    // 62 keys of P-521, each six units, and a signature by each that is none: three role files of them are too many.
+    let mut published = Published::new();
+    let idle: Vec<_> = (0..62).map(|n| Signer::of(Algorithm::EcdsaP521, 100 + n).listed).collect();
+    for role in ["timestamp", "snapshot", "targets"] {
+        for key in &idle {
+            published.root["keys"][key.id().to_string()] = key.to_value();
+            published.root["roles"][role]["keyids"].as_array_mut().expect("a list").push(key.id().to_string().into());
+        }
+    }
+    let padded = |bytes: &[u8]| {
+        let mut file: Value = serde_json::from_slice(bytes).expect("JSON");
+        for key in &idle {
+            let signature = json!({"keyid": key.id().to_string(), "method": "ecdsa", "sig": "AAAA"});
+            file["signatures"].as_array_mut().expect("a list").push(signature);
+        }
+        file.to_string().into_bytes()
+    };
+    let mut files = published.files();
+    let targets = padded(&published.signed(&Role::targets(), &published.targets[&Role::targets()]));
+    let mut snapshot = published.snapshot.clone();
+    snapshot["meta"] = json!({"root": entry(&files["root.json"]), "targets": entry(&targets)});
+    let snapshot = padded(&published.signed(&Role::snapshot(), &snapshot));
+    published.timestamp["meta"]["snapshot"] = entry(&snapshot);
+    let timestamp = padded(&published.signed(&Role::timestamp(), &published.timestamp));
+    files.insert(Role::targets().file_by_hash(&Sha256::digest(&targets).into()), targets);
+    files.insert(Role::snapshot().file_by_hash(&Sha256::digest(&snapshot).into()), snapshot);
+    files.insert(Role::timestamp().file(), timestamp);
+    let error = Asking::with(published.pins()).ask(&files).map(|_| ()).expect_err("too much");
+    assert_eq!(error, TrustError::Work);
 }
 
 fn format(published: &Published) -> FormatError {

@@ -8,14 +8,14 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{Asking, role};
 use crate::digest::Digest;
-use crate::key::{Algorithm, Hash, PrivateKeyError, PublicKey};
+use crate::key::{Algorithm, Hash, PrivateKeyError, PublicKey, SignatureError};
 use crate::time::UnixTime;
 use crate::tuf::key::{Key, KeyId};
 use crate::tuf::pinning::{Anchor, Pin, Pins, Scope};
 use crate::tuf::private_key::{read, write};
 use crate::tuf::resolve::Lookup;
 use crate::tuf::role::{Gun, Role};
-use crate::tuf::{Method, Repository, TrustError, write_file};
+use crate::tuf::{Method, Repository, SignatureProblem, TrustError, write_file};
 
 /// 2026-11-22T02:05:00Z, soon after they were recorded.
 const RECORDED: UnixTime = UnixTime(1_795_313_100);
@@ -165,6 +165,30 @@ fn key_files_of_notary_are_read() {
         assert_eq!(error, PrivateKeyError::PassphraseWrong, "{name}");
         assert_eq!(read(bytes, None).map(|_| ()), Err(PrivateKeyError::PassphraseNeeded), "{name}");
     }
+}
+
+#[test]
+fn rsa_signs_in_either_way_and_with_one_length_of_salt() {
+    // Made by OpenSSL over `message`.
+    let pkcs1 = include_bytes!("../../../testdata/tuf/keys/bob-pkcs1v15.sig");
+    let pss = include_bytes!("../../../testdata/tuf/keys/bob-pss.sig");
+    let other = include_bytes!("../../../testdata/tuf/keys/bob-pss-20.sig");
+    let bob = PublicKey::parse(include_bytes!("../../../testdata/tuf/keys/bob.pub")).expect("a key");
+    let bob = Key::bare(bob);
+    let mismatch = || SignatureProblem::Signature(SignatureError::Mismatch);
+    for (method, signature) in [(Method::RsaPkcs1v15, pkcs1), (Method::RsaPss, pss), (Method::PyCrypto, pss)] {
+        assert_eq!(method.check(b"message", signature, &bob), Ok(()), "{method:?}");
+        assert_eq!(method.check(b"messages", signature, &bob), Err(mismatch()), "{method:?}");
+        let short = method.check(b"message", &signature[1..], &bob);
+        assert!(matches!(short, Err(SignatureProblem::Signature(SignatureError::Malformed { .. }))), "{method:?}");
+    }
+    assert_eq!(Method::RsaPss.check(b"message", other, &bob), Err(mismatch()));
+    assert_eq!(Method::RsaPss.check(b"message", pkcs1, &bob), Err(mismatch()));
+    assert_eq!(Method::of(b"message", pss, &bob).map(|(method, _)| method), Ok(Method::RsaPss));
+    assert_eq!(Method::of(b"message", pkcs1, &bob).map(|(method, _)| method), Ok(Method::RsaPkcs1v15));
+    assert!(Method::of(b"message", other, &bob).is_err());
+    let eddsa = Method::Eddsa.check(b"message", pss, &bob);
+    assert!(matches!(eddsa, Err(SignatureProblem::OtherMethod { .. })));
 }
 
 #[test]

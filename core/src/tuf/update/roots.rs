@@ -20,8 +20,8 @@ impl<'b> Updater<'_, 'b> {
             return Ok(None);
         }
         let now = (self.expiry == Expiry::Enforced).then_some(self.request.now);
-        newest.check_own(self.request.gun, now)?;
-        let signers = newest.envelope.check(newest.root.root()).unwrap_or_default();
+        newest.check_own(self.request.gun, now, &mut self.budget)?;
+        let signers = self.budget.check(&newest.envelope, newest.root.root())?.unwrap_or_default();
         let keys = newest.root.root().clone();
         let sha256 = newest.envelope.sha256().clone();
         let (version, expires) = (newest.root.version(), newest.root.expires());
@@ -37,11 +37,7 @@ impl<'b> Updater<'_, 'b> {
         if newest.root.version() <= seen.version {
             return Ok(true);
         }
-        let mut sha256 = [0; 32];
-        if hex::decode_to_slice(seen.sha256.encoded(), &mut sha256).is_err() {
-            return Ok(true);
-        }
-        let name = Role::root().file_by_hash(&sha256);
+        let name = format!("{}.{}.json", Role::root(), seen.sha256.encoded());
         let Some(bytes) = self.file(&name, Some(&Role::root()), MAX_ROOT_FILE_BYTES)? else { return Ok(false) };
         if let Err(mismatch) = seen.sha256.check(bytes) {
             let (role, by) = (Role::root(), Role::root());
@@ -54,7 +50,7 @@ impl<'b> Updater<'_, 'b> {
     /// A pin names the newest root's keys, or those of an older one that leads to it.
     fn is_pinned(&mut self, anchors: &[&Anchor], newest: &Candidate) -> Result<bool, TrustError> {
         let (gun, now) = (self.request.gun, self.request.now);
-        let direct = newest.check_pinned(anchors, gun, now, self.expiry == Expiry::Enforced);
+        let direct = newest.check_pinned(anchors, gun, now, self.expiry == Expiry::Enforced, &mut self.budget);
         let older: Vec<&Anchor> = anchors.iter().copied().filter(|anchor| anchor.may_be_succeeded()).collect();
         let (Err(reason), false) = (&direct, older.is_empty()) else { return direct.map(|()| true) };
         let last = newest.root.version().saturating_sub(1);
@@ -70,8 +66,10 @@ impl<'b> Updater<'_, 'b> {
             }
             let Some(bytes) = self.file(&name, Some(&Role::root()), MAX_ROOT_FILE_BYTES)? else { continue };
             let candidate = versioned(&name, bytes, version)?;
-            if candidate.check_pinned(&older, gun, now, false).is_ok() {
-                start = Some(candidate.root);
+            match candidate.check_pinned(&older, gun, now, false, &mut self.budget) {
+                Ok(()) => start = Some(candidate.root),
+                Err(TrustError::Work) => return Err(TrustError::Work),
+                Err(_) => {}
             }
         }
         if !self.needs.is_empty() || !self.missing.is_empty() {
@@ -84,7 +82,7 @@ impl<'b> Updater<'_, 'b> {
     /// The keys of a root that is trusted signed the newest one, or those in between lead to it.
     fn leads_to(&mut self, start: &Root, newest: &Candidate) -> Result<bool, TrustError> {
         let gun = self.request.gun;
-        let direct = newest.check_successor_of(start, gun);
+        let direct = newest.check_successor_of(start, gun, &mut self.budget);
         let (from, to) = (start.version(), newest.root.version());
         let between = from.saturating_add(1)..to;
         let (Err(TrustError::Rotation { .. }), false) = (&direct, between.is_empty()) else {
@@ -105,7 +103,7 @@ impl<'b> Updater<'_, 'b> {
         if !is_whole {
             return Ok(false);
         }
-        rotation::check_chain(start, &chain, newest, gun).map(|()| true)
+        rotation::check_chain(start, &chain, newest, gun, &mut self.budget).map(|()| true)
     }
 }
 
