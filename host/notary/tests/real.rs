@@ -227,7 +227,7 @@ async fn with<T>(
     Err("12 rounds".to_owned())
 }
 
-fn signed(prepared: &Prepared, signers: &[(&str, &Signer)]) -> BTreeMap<String, Bytes> {
+fn signed(prepared: &Prepared, signers: &[(&str, &Signer)]) -> BTreeMap<Role, Vec<u8>> {
     let signatures: Vec<_> = signers
         .iter()
         .map(|(name, signer)| {
@@ -236,8 +236,12 @@ fn signed(prepared: &Prepared, signers: &[(&str, &Signer)]) -> BTreeMap<String, 
             RoleSignature { role: role.role.clone(), key: signer.listed.id(), signature }
         })
         .collect();
-    let files = prepared.assemble(&signatures).expect("assembled");
-    files.into_iter().map(|(role, file)| (role.to_string(), Bytes::from(file))).collect()
+    prepared.assemble(&signatures).expect("assembled")
+}
+
+async fn publish(servers: &Servers, files: BTreeMap<Role, Vec<u8>>) -> Result<(), NotaryError> {
+    let files = files.into_iter().map(|(role, file)| (role.to_string(), Bytes::from(file))).collect();
+    servers.notary().publish(&servers.address(), COLLECTION, &files).await
 }
 
 fn add(role: Role, name: &str, bytes: &[u8]) -> Change {
@@ -270,8 +274,8 @@ async fn we_and_notary_publish_for_each_other() {
     let gun = Gun::parse(COLLECTION).expect("a collection");
     let new = initialise(&gun, &keys, &Expiries::from(now())).expect("prepared");
     let files = signed(&new, &[("root", &root), ("targets", &targets)]);
-    notary.publish(&address, COLLECTION, &files).await.expect("published");
-    let error = notary.publish(&address, COLLECTION, &files).await.expect_err("the same again");
+    publish(&servers, files.clone()).await.expect("published");
+    let error = publish(&servers, files).await.expect_err("the same again");
     assert!(matches!(error, NotaryError::Outdated { .. }), "{error}");
 
     // We delegate and sign; Notary's client reads it.
@@ -289,7 +293,7 @@ async fn we_and_notary_publish_for_each_other() {
     let prepared = with(&servers, &mut known, |_, base| prepare(base, &changes, &Expiries::from(now())));
     let prepared = prepared.await.expect("believed").expect("prepared");
     let files = signed(&prepared, &[("targets", &targets), ("targets/alice", &alice)]);
-    notary.publish(&address, COLLECTION, &files).await.expect("published");
+    publish(&servers, files).await.expect("published");
     let list = servers.their("theirs", &["list", COLLECTION]);
     for (tag, bytes) in [("1.0", b"one".as_slice()), ("1.1", b"by alice")] {
         assert!(list.contains(tag) && list.contains(Digest::sha256(bytes).encoded()), "{list}");
@@ -300,7 +304,7 @@ async fn we_and_notary_publish_for_each_other() {
         prepare(base, &[add(alices.clone(), "1.2", b"two")], &Expiries::from(now()))
     });
     let files = signed(&prepared.await.expect("believed").expect("prepared"), &[("targets/alice", &alice)]);
-    notary.publish(&address, COLLECTION, &files).await.expect("published");
+    publish(&servers, files).await.expect("published");
 
     // Notary's client signs with our key; we read it.
     let file = private_key::write(
@@ -330,7 +334,7 @@ async fn we_and_notary_publish_for_each_other() {
     let rotate = Change::RotateKeys { role: Role::root(), keys: vec![next.listed.clone()], threshold: None };
     let prepared = with(&servers, &mut known, |_, base| prepare(base, &[rotate], &Expiries::from(now())));
     let files = signed(&prepared.await.expect("believed").expect("prepared"), &[("root", &root), ("root", &next)]);
-    notary.publish(&address, COLLECTION, &files).await.expect("published");
+    publish(&servers, files).await.expect("published");
     servers.their("theirs", &["list", COLLECTION]);
     for mut known in [known, Known::pinning(&root), Known::pinning(&next)] {
         let version = with(&servers, &mut known, |repository, _| repository.root().get().version()).await;
@@ -338,6 +342,27 @@ async fn we_and_notary_publish_for_each_other() {
     }
     let stranger = with(&servers, &mut Known::pinning(&root_signer(5)), |_, _| ()).await.expect_err("not pinned");
     assert!(stranger.contains("is pinned"), "{stranger}");
+
+    // We take the snapshot key from the server, and sign the snapshot from then on.
+    let mut known = Known::pinning(&next);
+    let snapshot = signer(Algorithm::EcdsaP256, 4);
+    let keys = vec![snapshot.listed.clone()];
+    let changes =
+        [Change::RotateKeys { role: Role::snapshot(), keys, threshold: None }, add(Role::targets(), "4.0", b"four")];
+    let prepared = with(&servers, &mut known, |_, base| prepare(base, &changes, &Expiries::from(now())));
+    let prepared = prepared.await.expect("believed").expect("prepared");
+    let mut files = signed(&prepared, &[("root", &next), ("targets", &targets)]);
+    let whole = prepared.snapshot(&files, &Expiries::from(now())).expect("prepared");
+    let signature = snapshot.private.sign(&whole.message, Hash::Sha256).expect("signs");
+    let signature = RoleSignature { role: Role::snapshot(), key: snapshot.listed.id(), signature };
+    files.insert(Role::snapshot(), whole.assemble(&[signature]).expect("assembled"));
+    publish(&servers, files).await.expect("published");
+    let list = servers.their("theirs", &["list", COLLECTION]);
+    assert!(list.contains("4.0") && list.contains("1.2"), "{list}");
+    let found = with(&servers, &mut known, |repository, _| {
+        repository.resolve("4.0", &Lookup::docker()).map(|found| found.digest)
+    });
+    assert_eq!(found.await.expect("believed"), Ok(Digest::sha256(b"four")));
 
     notary.delete(&address, COLLECTION).await.expect("deleted");
     let gone =

@@ -46,7 +46,7 @@ pub struct HostConfig {
     /// credentials. Default: those of docker.io, ghcr.io and quay.io; none for others.
     pub redirect_hosts: Vec<String>,
     /// Other hosts that this registry may name as its token realm. They get this registry's credentials.
-    /// Default: `auth.docker.io` for docker.io; none for others.
+    /// Default: `auth.docker.io` for docker.io and notary.docker.io; none for others.
     pub token_hosts: Vec<String>,
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct Known {
     pub(crate) redirect_hosts: &'static [&'static str],
 }
 
-static KNOWN: [Known; 3] = [
+static KNOWN: [Known; 4] = [
     Known {
         name: "docker.io",
         aliases: &["index.docker.io", "registry-1.docker.io"],
@@ -30,6 +30,14 @@ static KNOWN: [Known; 3] = [
             "production.cloudfront.docker.com",
             "docker-images-prod.6aa30f8b08e16409b46e0173d6de2f56.r2.cloudflarestorage.com",
         ],
+    },
+    // Docker Hub's Notary server, which has the Hub's token realm.
+    Known {
+        name: "notary.docker.io",
+        aliases: &[],
+        api: "notary.docker.io",
+        token_hosts: &["auth.docker.io"],
+        redirect_hosts: &[],
     },
     Known {
         name: "ghcr.io",

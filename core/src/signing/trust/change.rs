@@ -86,6 +86,9 @@ pub struct NewTarget {
 
 impl Change {
     /// The role whose file changes: for a delegation, the role that delegates; for keys at the base, the root.
+    ///
+    /// # Errors
+    /// [`TrustSigningError::Role`] when the change is not one of the role that it names.
     pub fn file(&self) -> Result<Role, TrustSigningError> {
         let not = |role: &Role, problem| Err(TrustSigningError::Role { role: role.clone(), problem });
         match self {
