@@ -1,4 +1,5 @@
-//! Real peers, both directions: cosign 2.6 and 3.1, Debian's docker-registry, skopeo, umoci, curl (docs/interop.md).
+//! Real peers, both directions: cosign 2.6 and 3.1, Debian's docker-registry, skopeo, umoci, curl, Notary
+//! (docs/interop.md).
 //!
 //! Everything talks to loopback. A test that misses its peer says so and is named at the end of the run.
 
@@ -9,6 +10,7 @@ mod cosign;
 mod damage;
 mod matrix;
 mod notation;
+mod notary;
 mod offline;
 mod proxy;
 mod registries;

@@ -1,9 +1,9 @@
 //! Notary's own programs, both ways: we publish and they read, they publish and we read.
-//!
-//! Takes Debian's package `notary` (0.7.0): `cargo test -p bulla-notary --test real -- --ignored`.
+//! Server, signer and client are those of Debian's package (0.7.0), with everything in memory and TLS from an authority of
+//! the test's own.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -23,6 +23,7 @@ use bulla_core::tuf::role::{Gun, Role};
 use bulla_core::tuf::{Base, Fetched, Files, Remembered, Repository, Request, Step, update, update_for_signing};
 use bulla_notary::{Notary, NotaryError, RoleFile, ServerRole};
 use bulla_registry::{Client, Credentials, RegistryConfig, Stats};
+use bulla_tests::peers;
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -31,6 +32,7 @@ const COLLECTION: &str = "localhost:5000/app";
 /// Server and signer, which end with it.
 struct Servers {
     folder: tempfile::TempDir,
+    client: PathBuf,
     running: Vec<Child>,
     port: u16,
 }
@@ -65,7 +67,10 @@ fn certificates(folder: &Path) {
 }
 
 impl Servers {
-    fn start() -> Self {
+    /// Nothing where a program is missing.
+    fn start() -> Option<Self> {
+        let (client, server) = (peers::require("notary")?, peers::require("notary-server")?);
+        let signing = peers::require("notary-signer")?;
         let folder = tempfile::tempdir().expect("a folder");
         certificates(folder.path());
         let (port, signer) = (free_port(), free_port());
@@ -86,8 +91,8 @@ impl Servers {
             "key_algorithm": "ecdsa", "tls_client_cert": path("tls.crt"), "tls_client_key": path("tls.key")
         });
         std::fs::write(path("server.json"), config.to_string()).expect("written");
-        let run = |program: &str, config: &str| {
-            let log = std::fs::File::create(path(&format!("{program}.log"))).expect("a log");
+        let run = |program: &Path, config: &str| {
+            let log = std::fs::File::create(path(&format!("{config}.log"))).expect("a log");
             Command::new(program)
                 .args(["-config", &path(config)])
                 .env("NOTARY_SIGNER_DEFAULT_ALIAS", "timestamp")
@@ -95,19 +100,16 @@ impl Servers {
                 .stdout(Stdio::null())
                 .stderr(log)
                 .spawn()
-                .unwrap_or_else(|error| panic!("{program}: {error}"))
+                .unwrap_or_else(|error| panic!("{}: {error}", program.display()))
         };
-        let running = vec![run("notary-signer", "signer.json"), run("notary-server", "server.json")];
+        let running = vec![run(&signing, "signer.json"), run(&server, "server.json")];
         for _ in 0..100 {
             if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Self { folder, running, port };
+                return Some(Self { folder, client, running, port });
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        panic!(
-            "the server does not listen: {}",
-            std::fs::read_to_string(path("notary-server.log")).unwrap_or_default()
-        );
+        panic!("the server does not listen: {}", std::fs::read_to_string(path("server.json.log")).unwrap_or_default());
     }
 
     fn address(&self) -> String {
@@ -124,7 +126,7 @@ impl Servers {
 
     /// Runs Notary's client with a trust folder of its own.
     fn their(&self, folder: &str, arguments: &[&str]) -> String {
-        let output = Command::new("notary")
+        let output = Command::new(&self.client)
             .args(["-s", &self.address(), "--tlscacert", &self.folder.path().join("ca.crt").display().to_string()])
             .args(["-d", &self.folder.path().join(folder).display().to_string()])
             .args(arguments)
@@ -250,9 +252,8 @@ fn add(role: Role, name: &str, bytes: &[u8]) -> Change {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes Debian's package notary"]
 async fn we_and_notary_publish_for_each_other() {
-    let servers = Servers::start();
+    let Some(servers) = Servers::start() else { return };
     let (notary, address) = (servers.notary(), servers.address());
     let (root, targets, alice) = (root_signer(1), signer(Algorithm::EcdsaP256, 2), signer(Algorithm::EcdsaP384, 3));
     let mut known = Known::pinning(&root);
