@@ -46,7 +46,10 @@ pub struct Repository<'b> {
 
 /// As a [`Repository`], but role files may have expired: enough to sign them again, and no way to decide by it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Base<'b>(pub(super) Repository<'b>);
+pub struct Base<'b> {
+    pub(super) repository: Repository<'b>,
+    pub(super) unwitnessed: BTreeMap<Role, &'b [u8]>,
+}
 
 /// Whether files that have expired are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,32 +177,38 @@ impl<'b> Repository<'b> {
 impl<'b> Base<'b> {
     /// The collection.
     pub fn gun(&self) -> &Gun {
-        &self.0.gun
+        &self.repository.gun
     }
 
     /// The root.
     pub fn root(&self) -> &Trusted<'b, Root> {
-        &self.0.root
+        &self.repository.root
     }
 
     /// The snapshot.
     pub fn snapshot(&self) -> &Trusted<'b, Snapshot> {
-        &self.0.snapshot
+        &self.repository.snapshot
     }
 
     /// `targets`, and the delegations that were asked for and that enough of their keys signed.
     pub fn targets(&self) -> &BTreeMap<Role, TrustedTargets<'b>> {
-        &self.0.targets
+        &self.repository.targets
     }
 
     /// Delegations that were asked for and count for nothing, with the reason.
     pub fn skipped(&self) -> &BTreeMap<Role, TrustError> {
-        &self.0.skipped
+        &self.repository.skipped
+    }
+
+    /// Files of delegations that the snapshot names and too few keys signed that count now. They are what somebody signed
+    /// once, or never: whoever signs them as they are, says everything that they say.
+    pub fn unwitnessed(&self) -> &BTreeMap<Role, &'b [u8]> {
+        &self.unwitnessed
     }
 
     /// What to remember from now on.
     pub fn remember(&self) -> &Remembered {
-        &self.0.remember
+        &self.repository.remember
     }
 }
 

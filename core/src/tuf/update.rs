@@ -96,8 +96,11 @@ pub fn update<'b>(request: &Request<'_>, files: &Files<'b>) -> Result<Step<Repos
 /// # Errors
 /// [`TrustError`]: the collection is not believed.
 pub fn update_for_signing<'b>(request: &Request<'_>, files: &Files<'b>) -> Result<Step<Base<'b>>, TrustError> {
-    Ok(match Updater::new(request, files, Expiry::ToBeRenewed).run()? {
-        Step::Settled(repository) => Step::Settled(Box::new(Base(*repository))),
+    let mut updater = Updater::new(request, files, Expiry::ToBeRenewed);
+    Ok(match updater.run()? {
+        Step::Settled(repository) => {
+            Step::Settled(Box::new(Base { repository: *repository, unwitnessed: updater.unwitnessed }))
+        }
         Step::Needs(needs) => Step::Needs(needs),
         Step::Unknown(missing) => Step::Unknown(missing),
     })
@@ -111,15 +114,17 @@ struct Updater<'r, 'b> {
     missing: Vec<Missing>,
     remember: Remembered,
     budget: Budget,
+    unwitnessed: BTreeMap<Role, &'b [u8]>,
 }
 
 impl<'r, 'b> Updater<'r, 'b> {
     fn new(request: &'r Request<'r>, files: &'r Files<'b>, expiry: Expiry) -> Self {
         let remember = request.remembered.cloned().unwrap_or_default();
-        Self { request, files, expiry, needs: Vec::new(), missing: Vec::new(), remember, budget: Budget::new() }
+        let (needs, missing, unwitnessed) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Self { request, files, expiry, needs, missing, remember, budget: Budget::new(), unwitnessed }
     }
 
-    fn run(mut self) -> Result<Step<Repository<'b>>, TrustError> {
+    fn run(&mut self) -> Result<Step<Repository<'b>>, TrustError> {
         let wanted = wanted(self.request.roles)?;
         let timestamp = self.first(&Role::timestamp(), MAX_TIMESTAMP_FILE_BYTES)?;
         let Some(root) = self.root()? else { return Ok(self.pause()) };
@@ -144,12 +149,13 @@ impl<'r, 'b> Updater<'r, 'b> {
         if !self.needs.is_empty() || !self.missing.is_empty() {
             return Ok(self.pause());
         }
-        let (gun, remember) = (self.request.gun.clone(), self.remember);
+        let (gun, remember) = (self.request.gun.clone(), self.remember.clone());
         Ok(Step::Settled(Box::new(Repository { gun, root, timestamp, snapshot, targets, skipped, remember })))
     }
 
-    fn pause(self) -> Step<Repository<'b>> {
-        if self.missing.is_empty() { Step::Needs(self.needs) } else { Step::Unknown(self.missing) }
+    fn pause(&mut self) -> Step<Repository<'b>> {
+        let (needs, missing) = (core::mem::take(&mut self.needs), core::mem::take(&mut self.missing));
+        if missing.is_empty() { Step::Needs(needs) } else { Step::Unknown(missing) }
     }
 
     /// A file, or nothing when it is still needed or could not be fetched.
@@ -293,6 +299,7 @@ impl<'r, 'b> Updater<'r, 'b> {
                     trusted.insert(role.clone(), TrustedTargets { file, paths });
                 }
                 Err(error @ (TrustError::Expired { .. } | TrustError::Threshold { .. })) if role.is_delegation() => {
+                    self.unwitnessed.insert(role.clone(), bytes);
                     skipped.insert(role.clone(), error);
                 }
                 Err(error) => return Err(error),

@@ -64,6 +64,11 @@ pub enum Change {
         /// How many of them have to sign. Nothing leaves it as it is.
         threshold: Option<u64>,
     },
+    /// Signs what others have signed whose keys do not count any more: all of it, as it is (notary, client/witness.go).
+    Witness {
+        /// A delegation that is under its threshold.
+        role: Role,
+    },
     /// Signs the same again, for longer.
     Renew {
         /// `root`, `targets` or a delegation.
@@ -104,6 +109,8 @@ impl Change {
             },
             Self::RotateKeys { role, .. } if role.is_delegation() => not(role, "is a delegation: add and remove keys"),
             Self::RotateKeys { .. } => Ok(Role::root()),
+            Self::Witness { role } if !role.is_delegation() => not(role, "is no delegation"),
+            Self::Witness { role } => Ok(role.clone()),
             Self::Renew { role } if role.has_targets() || *role == Role::root() => Ok(role.clone()),
             Self::Renew { role } => not(role, "is signed again with every change, by the server or as its snapshot"),
         }
@@ -178,7 +185,7 @@ impl Change {
                 enough(role, member)?;
                 drop_unlisted(signed)
             }
-            Self::Renew { .. } => Ok(()),
+            Self::Witness { .. } | Self::Renew { .. } => Ok(()),
         }
     }
 }

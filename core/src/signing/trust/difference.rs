@@ -68,6 +68,16 @@ impl Difference {
     }
 }
 
+impl Difference {
+    /// Counts every name and key as new: nobody who counts stood for them before.
+    pub(super) fn adopt_all(&mut self, after: &Value) {
+        let nothing = Map::new();
+        let all = Self::between(&self.role, None, after.as_object().unwrap_or(&nothing));
+        (self.added, self.changed, self.unchanged) = (all.added, Vec::new(), 0);
+        self.keys_added = all.keys_added;
+    }
+}
+
 /// The keys that a file gives to roles: the roles of a root, or the delegations of a targets file.
 fn keys(signed: &Map<String, Value>) -> BTreeSet<String> {
     let of = |name: &str, role: &Value| {

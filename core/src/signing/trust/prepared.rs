@@ -166,8 +166,18 @@ pub fn prepare(base: &Base<'_>, changes: &[Change], expiries: &Expiries) -> Resu
     let mut roles = Vec::new();
     let mut after = BTreeMap::new();
     for (role, changes) in by_file {
+        let is_witnessed = changes.iter().any(|change| matches!(change, Change::Witness { .. }));
         let before = match (role.name(), base.targets().get(&role), base.skipped().get(&role)) {
             ("root", ..) => Some(signed(base.root().bytes(), &role)?),
+            (_, None, Some(TrustError::Threshold { .. })) if is_witnessed => {
+                let bytes = base.unwitnessed().get(&role).copied().unwrap_or_default();
+                inspect(&role, bytes).map_err(|error| TrustSigningError::Format { role: role.clone(), error })?;
+                Some(signed(bytes, &role)?)
+            }
+            _ if is_witnessed => {
+                let problem = "is not under its threshold: there is nothing to witness";
+                return Err(TrustSigningError::Role { role, problem });
+            }
             (_, Some(file), _) => Some(signed(file.file().bytes(), &role)?),
             // Delegated to, perhaps only now, and nothing was published in it yet.
             (_, None, Some(TrustError::NotInSnapshot(_))) => None,
@@ -190,7 +200,11 @@ pub fn prepare(base: &Base<'_>, changes: &[Change], expiries: &Expiries) -> Resu
             change.apply(&mut next)?;
         }
         let signers = signers(base, &role, &next, &after)?;
-        let prepared = PreparedRole::new(role.clone(), before.as_ref(), Value::Object(next), signers, expiries)?;
+        let mut prepared = PreparedRole::new(role.clone(), before.as_ref(), Value::Object(next), signers, expiries)?;
+        if is_witnessed {
+            // Whoever signs it answers for all of it.
+            prepared.difference.adopt_all(&prepared.signed);
+        }
         after.insert(role, prepared.signed.clone());
         roles.push(prepared);
     }

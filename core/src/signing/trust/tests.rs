@@ -307,6 +307,28 @@ fn what_has_expired_is_renewed() {
 }
 
 #[test]
+fn what_a_key_signed_that_is_gone_is_witnessed_as_a_whole() {
+    let mut published = Published::new();
+    let own = published.signers.insert(Role::releases(), vec![Signer::bare(55)]).expect("there");
+    let witness = Change::Witness { role: Role::releases() };
+    let changes = [witness.clone(), add("2.0", Role::releases(), b"two")];
+    let (prepared, _, server) = round_trip(&published, &changes, &[("targets/releases", &own[0])]);
+    let difference = &prepared.roles[0].difference;
+    assert_eq!((difference.version, difference.unchanged), ((Some(3), 4), 0));
+    assert_eq!(difference.added, ["1.0", "2.0"]);
+    let repository = Asking::with(published.pins()).ask(&server).expect("believed");
+    assert_eq!(repository.resolve("1.0", &Lookup::docker()).map(|found| found.roles), Ok(vec![Role::releases()]));
+    // Without saying so, nobody signs for others; and there is nothing to witness where enough keys signed.
+    let renew = super::tests::prepared(&published, &[Change::Renew { role: Role::releases() }]);
+    assert!(matches!(renew, Err(TrustSigningError::NotBelieved { .. })));
+    published.signers.insert(Role::releases(), own);
+    let needless = super::tests::prepared(&published, &[witness]);
+    assert!(matches!(needless, Err(TrustSigningError::Role { .. })));
+    let base = super::tests::prepared(&published, &[Change::Witness { role: Role::targets() }]);
+    assert!(matches!(base, Err(TrustSigningError::Role { .. })));
+}
+
+#[test]
 fn signatures_that_do_not_hold_are_never_posted() {
     let published = Published::new();
     let prepared = prepared(&published, &[add("x", Role::targets(), b"x")]).expect("prepared");
