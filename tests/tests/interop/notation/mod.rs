@@ -3,6 +3,8 @@
 
 mod cli;
 
+use std::collections::BTreeMap;
+
 use bulla_tests::support::certificates::{ALGORITHMS, Certificate, Leaf};
 use bulla_tests::support::notation::{FORMATS, Notation, Trust};
 use bulla_tests::support::{Registry, RegistryKind, bulla_path, run};
@@ -53,6 +55,8 @@ const VERIFIERS: [(&str, Verify); 1] = [("notation", notation_verifies)];
 struct World {
     /// Has the keys, and trusts their roots in `ca:acme`.
     acme: Notation,
+    /// By the names of their rows.
+    keys: BTreeMap<String, Certificate>,
     /// Trusts another authority of the same name.
     stranger: Notation,
 }
@@ -62,10 +66,10 @@ impl World {
         let (acme, stranger) = (Notation::new()?, Notation::new()?);
         let authority = acme.authority("root", "EC-384");
         acme.trust("ca:acme", &authority.own.certificate);
-        let mut keys: Vec<(String, Certificate)> = Vec::new();
+        let mut keys = BTreeMap::new();
         for row in Row::all() {
             let name = row.name();
-            if keys.iter().any(|(other, _)| *other == name) {
+            if keys.contains_key(&name) {
                 continue;
             }
             let key = match row.is_self_signed {
@@ -76,14 +80,14 @@ impl World {
                 acme.trust("ca:acme", &key.certificate);
             }
             acme.add_key(&name, &key);
-            keys.push((name, key));
+            keys.insert(name, key);
         }
         stranger.trust("ca:acme", &stranger.authority("root", "EC-384").own.certificate);
         acme.add_plugin("bulla", &bulla_path());
         for notation in [&acme, &stranger] {
             notation.policy(&Trust::default());
         }
-        Some(Self { acme, stranger })
+        Some(Self { acme, keys, stranger })
     }
 }
 
@@ -91,12 +95,10 @@ fn notation_signs(world: &World, row: &Row, image: &str) {
     world.acme.sign(&row.name(), row.format, image, &[]);
 }
 
-/// The notation CLI makes the envelope, and `bulla` as its plugin the signature.
+/// The notation CLI makes the envelope, and `bulla` as its plugin the signature, with the certificates beside the key file.
 fn notation_signs_through_bulla(world: &World, row: &Row, image: &str) {
-    let key =
-        world.acme.folder().join(if row.is_self_signed { "" } else { "root" }).join(format!("{}.key", row.name()));
-    let key = ["--plugin", "bulla", "--id", key.to_str().expect("UTF-8")];
-    run(&mut world.acme.signing(&key, row.format, image, &[]));
+    let key = world.keys[&row.name()].key.to_str().expect("UTF-8");
+    run(&mut world.acme.signing(&["--plugin", "bulla", "--id", key], row.format, image, &[]));
 }
 
 fn notation_verifies(notation: &Notation, image: &str) -> Result<(), String> {
