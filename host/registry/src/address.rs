@@ -8,8 +8,8 @@ mod lifetime;
 
 use core::fmt;
 use core::time::Duration;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant as StdInstant;
 
 use bulla_abi::{Need, NeedKind};
@@ -17,6 +17,7 @@ use moka::Expiry;
 use moka::future::Cache;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, HeaderValue, LOCATION};
+use rustls::pki_types::CertificateDer;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::{Host as UrlHost, Url};
@@ -38,13 +39,20 @@ const ENTRY_OVERHEAD: u64 = 512;
 pub(crate) struct Addresses {
     config: RevocationConfig,
     limits: Limits,
+    roots: Vec<CertificateDer<'static>>,
+    /// Made when the first address is asked: most decisions ask none, and reading the system's roots takes a while.
+    clients: OnceLock<Result<Clients, ConfigError>>,
+    kept: Cache<Key, Kept>,
+    slots: Semaphore,
+    stats: Arc<Stats>,
+}
+
+#[derive(Debug)]
+struct Clients {
     /// For hosts that are not listed: it connects to public addresses only.
     guarded: reqwest::Client,
     /// For `privateHosts`.
     unguarded: reqwest::Client,
-    kept: Cache<Key, Kept>,
-    slots: Semaphore,
-    stats: Arc<Stats>,
 }
 
 /// What identifies an answer. The limit too: what is too large for one need is not for another.
@@ -80,11 +88,6 @@ impl Addresses {
             Some(path) => read_certificates("revocation.caFile", path)?,
             None => Vec::new(),
         };
-        let build = |builder: reqwest::ClientBuilder| {
-            builder.build().map_err(|error| ConfigError::Tls { reason: innermost(&error) })
-        };
-        let guarded = build(client_builder(&limits, &roots)?.dns_resolver(Arc::new(PublicOnly)))?;
-        let unguarded = build(client_builder(&limits, &roots)?)?;
         // An entry weighs at least its share, so that there are never more than that many.
         let share = config.cache_bytes.checked_div(config.cache_entries).unwrap_or(config.cache_bytes);
         let kept = Cache::builder()
@@ -93,7 +96,7 @@ impl Addresses {
             .expire_after(Lives)
             .build();
         let slots = Semaphore::new(config.requests.clamp(1, Semaphore::MAX_PERMITS));
-        Ok(Self { config, limits, guarded, unguarded, kept, slots, stats })
+        Ok(Self { config, limits, roots, clients: OnceLock::new(), kept, slots, stats })
     }
 
     /// The answer to a need of kind `crl` or `ocsp`: a kept one, that of an equal need which is being fetched, or a new one.
@@ -221,8 +224,10 @@ impl Addresses {
 
     /// The client that may ask this URL.
     fn client(&self, url: &Url) -> Result<&reqwest::Client, String> {
+        let clients = self.clients.get_or_init(|| Clients::new(&self.limits, &self.roots));
+        let clients = clients.as_ref().map_err(ToString::to_string)?;
         if self.config.private_hosts.iter().any(|listed| names(listed, url)) {
-            return Ok(&self.unguarded);
+            return Ok(&clients.unguarded);
         }
         // An address in the URL is never looked up.
         match url.host() {
@@ -230,8 +235,18 @@ impl Addresses {
             Some(UrlHost::Ipv6(address)) => guard::allow(address.into()),
             Some(UrlHost::Domain(_)) | None => Ok(()),
         }
-        .map(|()| &self.guarded)
+        .map(|()| &clients.guarded)
         .map_err(|error| error.to_string())
+    }
+}
+
+impl Clients {
+    fn new(limits: &Limits, roots: &[CertificateDer<'static>]) -> Result<Self, ConfigError> {
+        let build = |builder: reqwest::ClientBuilder| {
+            builder.build().map_err(|error| ConfigError::Tls { reason: innermost(&error) })
+        };
+        let guarded = build(client_builder(limits, roots)?.dns_resolver(Arc::new(PublicOnly)))?;
+        Ok(Self { guarded, unguarded: build(client_builder(limits, roots)?)? })
     }
 }
 
