@@ -1,6 +1,7 @@
 //! Keys that are not in a file: a PKCS #11 token, and a program that speaks sigstore's key plugin protocol. What Bulla signs
 //! with them cosign verifies, and what cosign signs through the same program Bulla verifies.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -47,33 +48,43 @@ fn bulla_signs_both_verify(
     }
 }
 
+/// A token `release` with this private key as `images`, in a folder; and the environment in which Bulla finds it and knows
+/// its PIN.
+pub(crate) fn soft_token(softhsm: &Path, folder: &Path, private: &Path) -> [(&'static str, OsString); 3] {
+    let configuration = folder.join("softhsm2.conf");
+    let tokens = folder.join("tokens");
+    fs::create_dir(&tokens).expect("a folder");
+    fs::write(&configuration, format!("directories.tokendir = {}\nobjectstore.backend = file\n", tokens.display()))
+        .expect("a configuration");
+    let softhsm = || {
+        let mut command = Command::new(softhsm);
+        command.env("SOFTHSM2_CONF", &configuration);
+        command
+    };
+    run(softhsm().args(["--init-token", "--free", "--label", "release", "--pin", PIN, "--so-pin", "4321"]));
+    let import = ["--token", "release", "--label", "images", "--id", "01", "--pin", PIN];
+    run(softhsm().arg("--import").arg(private).args(import));
+    let library = LIBRARIES.iter().find(|library| Path::new(library).is_file()).expect("it comes with softhsm2-util");
+    [
+        ("SOFTHSM2_CONF", configuration.into_os_string()),
+        ("BULLA_PKCS11_PIN", PIN.into()),
+        ("BULLA_PKCS11_MODULE", library.into()),
+    ]
+}
+
 #[test]
 fn bulla_signs_with_a_token_cosign_3_1_verifies() {
     let (Some(softhsm), Some(openssl)) = (peers::require("softhsm2-util"), peers::require("openssl")) else { return };
     let Some(cosign) = peers::require("cosign-3.1") else { return };
     let Some(registry) = Registry::start_kind(RegistryKind::Ferro) else { return };
     let folder = tempfile::tempdir().expect("a folder");
-    let configuration = folder.path().join("softhsm2.conf");
-    let tokens = folder.path().join("tokens");
-    fs::create_dir(&tokens).expect("a folder");
-    fs::write(&configuration, format!("directories.tokendir = {}\nobjectstore.backend = file\n", tokens.display()))
-        .expect("a configuration");
-    let softhsm = || {
-        let mut command = Command::new(&softhsm);
-        command.env("SOFTHSM2_CONF", &configuration);
-        command
-    };
-    run(softhsm().args(["--init-token", "--free", "--label", "release", "--pin", PIN, "--so-pin", "4321"]));
     let (private, public) = plain_pem(&openssl, folder.path(), "images");
-    let import = ["--token", "release", "--label", "images", "--id", "01", "--pin", PIN];
-    run(softhsm().arg("--import").arg(&private).args(import));
-    let library = LIBRARIES.iter().find(|library| Path::new(library).is_file()).expect("it comes with softhsm2-util");
+    let token = soft_token(&softhsm, folder.path(), &private);
     // The key is in the token alone.
     fs::remove_file(&private).expect("the file");
     bulla_signs_both_verify(&registry, &cosign, "token", &public, "pkcs11:token=release;object=images", || {
         let mut command = bulla();
-        command.env("SOFTHSM2_CONF", &configuration).env("BULLA_PKCS11_PIN", PIN);
-        command.env("BULLA_PKCS11_MODULE", library);
+        command.envs(token.clone());
         command
     });
 }
@@ -106,7 +117,7 @@ fn bulla_and_cosign_3_1_sign_through_one_program() {
 }
 
 /// The program of docs/signers.md as `sigstore-kms-testkms`. Gives the `PATH` on which it is found first.
-fn put_program(folder: &Path) -> std::ffi::OsString {
+pub(crate) fn put_program(folder: &Path) -> OsString {
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/signers.md")).expect("docs/signers.md");
     let program = page.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a program");
     let file: PathBuf = folder.join("sigstore-kms-testkms");

@@ -43,7 +43,7 @@ const LEAF: [&str; 3] = [
 
 #[test]
 fn a_leaf_signs_itself_with_every_algorithm() {
-    for algorithm in ["ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa2048", "rsa3072", "rsa4096"] {
+    for algorithm in ["ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-2048", "rsa-3072", "rsa-4096"] {
         let place = Place::new();
         let made = place.done(&[
             "key",

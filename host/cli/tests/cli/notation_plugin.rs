@@ -59,8 +59,8 @@ fn keys_are_described_and_sign() {
         ("ecdsa-p256", "EC-256", "SHA-256", "ECDSA-SHA-256", 64),
         ("ecdsa-p384", "EC-384", "SHA-384", "ECDSA-SHA-384", 96),
         ("ecdsa-p521", "EC-521", "SHA-512", "ECDSA-SHA-512", 132),
-        ("rsa2048", "RSA-2048", "SHA-256", "RSASSA-PSS-SHA-256", 256),
-        ("rsa3072", "RSA-3072", "SHA-384", "RSASSA-PSS-SHA-384", 384),
+        ("rsa-2048", "RSA-2048", "SHA-256", "RSASSA-PSS-SHA-256", 256),
+        ("rsa-3072", "RSA-3072", "SHA-384", "RSASSA-PSS-SHA-384", 384),
     ] {
         let place = with_certificate(algorithm);
         // The certificate says it: nothing is decrypted.

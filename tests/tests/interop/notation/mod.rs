@@ -2,6 +2,7 @@
 //! or [`VERIFIERS`]; what only one of them does is in a file of its own.
 
 mod cli;
+mod plugin;
 
 use std::collections::BTreeMap;
 

@@ -84,8 +84,11 @@ pub(crate) enum Algorithm {
     EcdsaP256,
     EcdsaP384,
     EcdsaP521,
+    #[value(name = "rsa-2048")]
     Rsa2048,
+    #[value(name = "rsa-3072")]
     Rsa3072,
+    #[value(name = "rsa-4096")]
     Rsa4096,
 }
 
