@@ -68,7 +68,11 @@ export interface TreeNode {
   rule: string;
   outcome: "accept" | "reject" | "unknown";
   key?: string;
-  signature?: { holder: string; number: number; manifest?: string };
+  signature?: { holder: "signature" | "attestation" | "bundle" | "ociSignature"; number: number; manifest?: string };
+  /** The digest of a leaf. */
+  digest?: string;
+  /** Why the policy leaves the image alone for now. */
+  exempted?: string;
   reasons?: Reason[];
   of?: TreeNode[];
 }
@@ -84,7 +88,7 @@ export interface Verdict {
   policies: { policy: string; document: string; mode: "enforce" | "warn" | "audit"; tree: TreeNode }[];
   reasons: Reason[];
   warnings: string[];
-  otherForms: unknown[];
+  otherForms: { form: string; count: number }[];
 }
 
 export interface Decision {

@@ -35,7 +35,7 @@ export function field(label, control, { hint, error } = {}) {
   return Object.assign(whole, {
     control,
     complain(text) {
-      wrong.textContent = text ?? "";
+      wrong.textContent = sentence(text ?? "");
       if (text) control.setAttribute("aria-invalid", "true");
       else control.removeAttribute("aria-invalid");
       if (text) control.focus();
@@ -55,6 +55,13 @@ export function choice(legend, options, chosen, onchange) {
   return group;
 }
 
+/** Rows of images to choose from: many of them are short, in a list of their own height. */
+export function choiceList(choices) {
+  const many = choices.length > 3;
+  const more = many ? { class: "choices many", tabindex: "0", role: "group", "aria-label": texts.check.images({ count: choices.length }) } : { class: "choices" };
+  return el("div", more, choices.map(({ row }) => row));
+}
+
 /** A digest or fingerprint, in groups so that two of them can be compared by eye; copied without the gaps. */
 export function digest(value) {
   const [, algorithm, digits] = /^(\w+):([0-9a-f]+)$/.exec(value) ?? [];
@@ -62,6 +69,9 @@ export function digest(value) {
   const groups = digits.match(/.{1,8}/g).map((part) => el("span", {}, part));
   return el("code", { class: "digest" }, `${algorithm}:`, groups);
 }
+
+/** The module's messages start in lower case, because hosts put a name before them. */
+const sentence = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
 
 /** A sentence whose digests and image names are set as code. */
 export const prose = (text) => text.split(/(\S*sha(?:256|512)[:-][0-9a-f]{64,}\S*?(?=[.,;:)]*(?:\s|$)))/).map((part, index) => (index % 2 ? el("code", {}, part) : part));
@@ -92,7 +102,7 @@ export function save(name, content, type = "application/octet-stream") {
 /** What went wrong, in a box that a screen reader reads at once. */
 export function problemBox(error) {
   const details = (error.details ?? []).filter(({ message }) => message && message !== error.message);
-  return el("div", { class: "problem", role: "alert" }, el("p", {}, mark("unknown"), error.message),
+  return el("div", { class: "problem", role: "alert" }, el("p", {}, mark("unknown"), sentence(error.message)),
     details.length > 0 && el("ul", {}, details.map(({ line, column, message }) => el("li", {}, line ? texts.atLine({ line, column }) : "", message))));
 }
 

@@ -36,7 +36,7 @@ export class Work {
     const id = (this.#next += 1);
     return new Promise((resolve, reject) => {
       this.#open.set(id, { resolve, reject, onProgress });
-      signal?.addEventListener("abort", () => this.end(signal.reason), { once: true });
+      signal?.addEventListener("abort", () => this.#open.has(id) && this.end(signal.reason), { once: true });
       this.#worker.postMessage({ id, task, args }, transfer);
     });
   }

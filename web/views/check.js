@@ -1,6 +1,6 @@
 // Check: an image by its name through the host's gateway, or files, against pinned keys.
 
-import { announce, button, digest, el, field, mark, problemBox, progress } from "../dom.js";
+import { announce, button, choiceList, digest, el, field, mark, problemBox, progress } from "../dom.js";
 import { dropPlace } from "../drop.js";
 import { documentsOf } from "../pins.js";
 import { texts } from "../texts.js";
@@ -16,6 +16,8 @@ export function checkView(app) {
   /** What was dropped so far. A new token makes the worker read it anew. */
   const drop = { token: null, files: [], content: null };
   let choices = [];
+  /** Ends the check that is running, if one is: a new one takes its place. */
+  let running = new AbortController();
 
   const name = field(said.reference, el("input", { type: "text", autocomplete: "off", spellcheck: "false", placeholder: "registry.example/team/app:1.4" }), { hint: said.referenceHint, error: true });
   const user = field(said.user, el("input", { type: "text", autocomplete: "off", spellcheck: "false" }));
@@ -118,7 +120,7 @@ export function checkView(app) {
       const form = el("form", { class: "images", onsubmit: (event) => {
         event.preventDefault();
         runChosen();
-      } }, el("h3", {}, said.images({ count: images.length })), images.length > 1 && allBox(start), el("ul", { class: "choices" }, choices.map(({ row }) => row)), el("p", {}, start));
+      } }, el("h3", {}, said.images({ count: images.length })), images.length > 1 && allBox(start), choiceList(choices), el("p", {}, start));
       parts.push(form);
     } else if (!items.some(({ kind }) => ["key", "policy", "converted", "record", "problem"].includes(kind))) {
       parts.push(el("p", {}, said.noImages));
@@ -141,7 +143,7 @@ export function checkView(app) {
     const check = el("input", { type: "checkbox", checked: true, "aria-label": said.include({ name: image.names[0] ?? image.digest }) });
     const value = image.names[0] ?? withTag(image) ?? "";
     const control = field(said.checkedAs, el("input", { type: "text", value, autocomplete: "off", spellcheck: "false", placeholder: "registry.example/team/app" }), { hint: !image.names.length && value ? said.claimedName : null, error: true });
-    const row = el("li", {}, check, el("div", {}, control, image.digest && el("p", { class: "hint" }, digest(image.digest))));
+    const row = el("div", { class: "row" }, check, el("div", {}, control, image.digest && el("p", { class: "hint" }, digest(image.digest))));
     return { image, check, control, row };
   }
 
@@ -166,7 +168,8 @@ export function checkView(app) {
       results.replaceChildren(el("div", { class: "problem", role: "alert" }, el("p", {}, mark("unknown"), said.nothingPinned, " ", el("a", { href: "#pins" }, said.addPin))));
       return;
     }
-    const stop = new AbortController();
+    running.abort();
+    const stop = running = new AbortController();
     const bar = progress(said.checking({ done: 0, of: images.length }), () => stop.abort());
     const list = el("div", { class: "list" });
     const tally = el("p", { class: "tally", role: "status" });

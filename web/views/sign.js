@@ -1,7 +1,7 @@
 // Sign: choose images, choose a key, see exactly what will be signed, sign, and take away or push what came of it.
 
 import { pem, toBytes, toJson, toText } from "../bytes.js";
-import { amount, announce, button, choice, copyButton, digest, el, field, mark, problemBox, progress, prose, save } from "../dom.js";
+import { amount, announce, button, choice, choiceList, copyButton, digest, el, field, mark, problemBox, progress, prose, save } from "../dom.js";
 import { dropPlace } from "../drop.js";
 import { documentsOf } from "../pins.js";
 import { generateInBrowser } from "../signers.js";
@@ -51,7 +51,7 @@ export function signView(app) {
       const { images: there, items } = await app.work().run("collect", { token: state.token, files: state.files });
       const problems = items.filter(({ kind }) => kind === "problem");
       state.rows = there.filter((image) => image.digest).map(rowOf);
-      found.replaceChildren(...problems.map(({ error }) => problemBox(error)), state.rows.length ? el("ul", { class: "choices" }, state.rows.map(({ row }) => row)) : el("p", {}, texts.check.noImages),
+      found.replaceChildren(...problems.map(({ error }) => problemBox(error)), state.rows.length ? choiceList(state.rows) : el("p", {}, texts.check.noImages),
         button(texts.check.clear, () => {
           Object.assign(state, { files: [], rows: [], token: null });
           found.replaceChildren();
@@ -67,7 +67,7 @@ export function signView(app) {
     const check = el("input", { type: "checkbox", checked: image.here, disabled: !image.here, onchange: stale, "aria-label": texts.check.include({ name: image.names[0] ?? image.digest }) });
     const claimed = image.claimed && `${image.claimed}${image.tag ? `:${image.tag}` : ""}`;
     const control = field(said.signAs, el("input", { type: "text", value: image.names[0] ?? claimed ?? "", oninput: stale, autocomplete: "off", spellcheck: "false", placeholder: "registry.example/team/app:1.4" }), { error: true });
-    return { image, check, control, row: el("li", {}, check, el("div", {}, control, el("p", { class: "hint" }, digest(image.digest), !image.here && said.notHere))) };
+    return { image, check, control, row: el("div", { class: "row" }, check, el("div", {}, control, el("p", { class: "hint" }, digest(image.digest), !image.here && said.notHere))) };
   }
 
   async function showKeyWays() {
@@ -93,6 +93,7 @@ export function signView(app) {
   }
 
   async function importKey(file) {
+    stale();
     try {
       if (file.size > 64 * 1024) throw new Error(said.keyTooLarge);
       const bytes = new Uint8Array(await file.arrayBuffer());
@@ -227,7 +228,7 @@ export function signView(app) {
       const [name, about] = image.split("@");
       const place = kind === "legacy" ? said.placeTag({ tag: `${about.replace(":", "-")}.sig`, kept: gathered[index].existing ? toJson(gathered[index].existing).layers.length : 0 }) : said.placeBundle;
       return el("li", {}, el("details", { open: prepared.length <= 3 }, el("summary", {}, el("b", {}, name), " ", el("span", { class: "tag" }, gathered[index].kind)),
-        el("p", {}, digest(about)), el("p", {}, said.exactly), el("pre", { tabindex: "0" }, JSON.stringify(toJson(payload), null, 2)), el("p", { class: "hint" }, said.messageDigest, " ", digest(hash)), el("p", {}, prose(place))));
+        el("p", {}, digest(about)), el("p", {}, kind === "legacy" ? said.exactly : said.exactlyBundle), el("pre", { tabindex: "0" }, toText(payload)), el("p", { class: "hint" }, said.messageDigest, " ", digest(hash)), el("p", {}, prose(place))));
     });
     preview.replaceChildren(el("h3", {}, said.previewTitle({ count: prepared.length })), el("p", { class: "hint" }, said.previewHint), el("ol", { class: "prepared" }, list),
       el("p", {}, button(said.signThese({ count: prepared.length }), signAll, { class: "primary" })));

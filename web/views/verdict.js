@@ -30,7 +30,7 @@ export function verdictView(result, { level = 2, against, module } = {}) {
     el("header", {}, mark(verdict.outcome),
       el("div", {}, el(`h${level}`, { id }, said.outcome[verdict.outcome]), el("p", { class: "plain" }, plainWords(verdict)))),
     !verdict.enforced && el("p", { class: "note" }, said.notEnforced),
-    verdict.warnings.map((warning) => el("p", { class: "note" }, warning.message ?? String(warning))),
+    verdict.warnings.map((warning) => el("p", { class: "note" }, prose(warning))),
     advice && el("p", { class: "change" }, el("strong", {}, said.change), " ", prose(advice)),
     el("dl", { class: "facts" }, facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
     el(`h${level + 1}`, {}, said.how),
@@ -38,7 +38,7 @@ export function verdictView(result, { level = 2, against, module } = {}) {
     verdict.policies.map(({ policy, mode, tree }) => el("section", { class: "policy" },
       el("p", { class: "policy-name" }, said.policy, " ", el("b", {}, policy), mode !== "enforce" && el("span", { class: "tag" }, said.modes[mode])),
       el("ul", { class: "tree" }, node(tree, result, pieces)))),
-    verdict.otherForms?.length > 0 && el("p", { class: "note" }, said.otherForms({ forms: verdict.otherForms.map((form) => form.form ?? String(form)).join(", ") })),
+    verdict.otherForms?.length > 0 && el("p", { class: "note" }, said.otherForms(verdict.otherForms)),
     leaves.length > 0 && platformTable(leaves, level, { against, module }),
     el(`h${level + 1}`, {}, said.evidence),
     el("p", { class: "hint" }, said.evidenceHint),
@@ -54,11 +54,12 @@ export function plainWords(verdict) {
   const said = texts.verdict;
   if (verdict.outcome === "accept") {
     const signers = new Set(verdict.policies.flatMap(({ tree }) => signersIn(tree)));
+    if (!signers.size && verdict.policies.some(({ tree }) => tree.exempted)) return said.acceptedExempt;
     return signers.size ? said.acceptedBy({ signers: [...signers] }) : said.acceptedPlain;
   }
   if (verdict.outcome === "unknown") return said.unknownPlain;
   const codes = new Set(verdict.policies.flatMap(({ tree }) => codesIn(tree)).concat(verdict.reasons.map(({ code }) => code)));
-  const telling = ["no-policy", "revoked-digest", "signer-revoked", "signer-not-valid", "wrong-identity", "wrong-digest", "annotation", "condition", "predicate", "other-key", "not-signed", "nothing-found"];
+  const telling = ["no-policy", "revoked-digest", "signer-revoked", "signer-not-valid", "wrong-identity", "wrong-digest", "annotation", "condition", "predicate", "threshold", "other-key", "not-signed", "nothing-found"];
   const code = telling.find((one) => codes.has(one));
   return said.rejected[code] ?? said.rejectedPlain;
 }
@@ -77,6 +78,8 @@ function ruleWords(rule) {
   if (signer !== undefined) return said.signer({ signer });
   const [, attestation, by] = /^attestation (.*) by (.*?)$/.exec(rule) ?? [];
   if (attestation !== undefined) return said.attestation({ attestation, by });
+  const [, moment] = /^exempt until (.*)$/.exec(rule) ?? [];
+  if (moment) return said.exempt({ moment });
   const [, platform] = /^leaf (.*)$/.exec(rule) ?? [];
   return platform !== undefined ? said.leaf({ platform }) : rule;
 }
@@ -87,6 +90,7 @@ function node(tree, result, pieces) {
   const links = found.map(({ index, name }) => button(name, () => pieces.show(index), { class: "link" }));
   const facts = [
     tree.key && el("p", {}, said.key, " ", digest(tree.key)),
+    tree.exempted && el("p", {}, tree.exempted),
     tree.digest && el("p", {}, said.digest, " ", digest(tree.digest)),
     tree.signature && el("p", {}, said.place[tree.signature.holder] ?? tree.signature.holder, " ", String(tree.signature.number)),
     tree.reasons?.length > 0 && reasonList(tree.reasons),
@@ -109,7 +113,8 @@ function piecesOf(signature, evidence) {
   const at = evidence.findIndex(isManifest);
   if (at < 0) return [];
   const layers = toJson(evidence[at].bytes ?? new Uint8Array())?.layers ?? [];
-  const layer = signature.manifest ? layers[0] : layers[signature.number - 1];
+  // A bundle's number is its place in the list of referrers, any other is that of a layer.
+  const layer = layers[signature.holder === "bundle" ? 0 : signature.number - 1];
   const payload = evidence.findIndex(({ content }) => content && content === layer?.digest);
   return [{ index: at, name: said.manifest }, payload >= 0 && { index: payload, name: said.payload }].filter(Boolean);
 }

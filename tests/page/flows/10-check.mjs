@@ -87,4 +87,33 @@ export const flows = {
     if (!(await page.locator(".verdict").count())) await page.getByRole("button", { name: "Check this image" }).click();
     await flow.text(page, ".verdict h2", "Accepted");
   },
+
+  async "check: dropped policies: a threshold, an exemption, only a warning; another system's"(flow) {
+    const { fixtures } = flow;
+    const { key, tar } = await signedLayout(flow);
+    const other = await fixtures.key("ed25519");
+    const signer = (name, pem) => `    ${name}:\n      cosign:\n        publicKey: |\n${pem.trim().split("\n").map((line) => `          ${line}`).join("\n")}\n`;
+    const policy = (name, spec, require) => `apiVersion: bulla.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: ${name}}\nspec:\n  match: {images: [registry.example/**]}\n${spec}  signers:\n${signer("release", key.pem)}${signer("review", other.pem)}  require: ${require}\n`;
+    const page = await flow.page();
+    await give(page, [named("app.tar", tar), named("two.yaml", policy("two", "", "{atLeast: 2, of: [release, review]}"))]);
+    await flow.text(page, ".verdict h2", "Rejected");
+    await flow.text(page, ".change", "one more signature. For example, a signature by “review”");
+    await flow.text(page, ".tree", "At least 2 of these");
+    await flow.axe(page, "a threshold");
+    await flow.shot(page, "check-threshold-light");
+    await page.getByRole("button", { name: "Clear" }).click();
+    await give(page, [named("app.tar", tar), named("exempt.yaml", policy("exempt", "  exempt: [{images: [registry.example/**], until: 2099-01-01T00:00:00Z, reason: rebuilt soon}]\n", "review"))]);
+    await flow.text(page, ".verdict .plain", "leaves this image alone");
+    await flow.text(page, ".tree", "rebuilt soon");
+    await page.getByRole("button", { name: "Clear" }).click();
+    await give(page, [named("app.tar", tar), named("warn.yaml", policy("warn", "  mode: warn\n", "review"))]);
+    await flow.text(page, ".verdict .note", "No policy that matches enforces");
+    await page.getByRole("button", { name: "Clear" }).click();
+    const cip = `apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {name: cip}\nspec:\n  images: [{glob: "registry.example/**"}]\n  authorities:\n    - key:\n        data: |\n${key.pem.trim().split("\n").map((line) => `          ${line}`).join("\n")}\n`;
+    await give(page, [named("app.tar", tar), named("cip.yaml", cip)]);
+    await flow.text(page, ".items", /another system's policy|cip\.yaml/);
+    const converted = await page.locator(".items li").last().innerText();
+    if (converted.includes("another system's")) await flow.text(page, ".verdict h2", /Accepted|Rejected/);
+    return converted.split("\n")[0];
+  },
 };

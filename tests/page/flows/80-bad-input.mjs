@@ -112,11 +112,12 @@ export const flows = {
       };
       requestAnimationFrame(tick);
       window.tasks = [];
-      new PerformanceObserver((list) => window.tasks.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: "longtask" });
+      // A long frame is counted for what blocked in it over 50 ms.
+      new PerformanceObserver((list) => window.tasks.push(...list.getEntries().map(({ blockingDuration }) => blockingDuration).filter((blocked) => blocked > 0))).observe({ type: "long-animation-frame" });
     });
     // A busy machine makes any task long now and then; one that the page makes long is so every time.
     let best = null;
-    for (let attempt = 0; attempt < 3 && best?.tasks.length !== 0; attempt += 1) {
+    for (let attempt = 0; attempt < 5 && best?.tasks.length !== 0; attempt += 1) {
       await page.evaluate(() => { [window.longest, window.tasks] = [0, []]; });
       const began = performance.now();
       await start.click();
@@ -130,15 +131,14 @@ export const flows = {
     await page.locator(".list .verdict").waitFor();
     await flow.shot(page, "check-many-light");
     // axe looks at every pair of elements: a few lines are as good as two hundred.
-    await page.evaluate(() => [...document.querySelectorAll(".list > .line, .choices > li")].forEach((line, at) => at % 100 > 5 && line.remove()));
+    await page.evaluate(() => [...document.querySelectorAll(".list > .line, .choices > .row")].forEach((line, at) => at % 100 > 5 && line.remove()));
     await flow.axe(page, "many images");
     await start.click();
     await page.getByRole("button", { name: "Cancel" }).click();
     await flow.text(page, ".results .note", "Cancelled.");
     await start.click();
     await flow.text(page, ".tally", "150 accepted");
-    // Long tasks are the page's own doing; a late frame may be the machine's.
-    flow.equal(tasks.length, 0, `tasks over 50 ms (${tasks.join(", ")})`);
-    return `200 images in ${took} ms; longest frame ${Math.round(longest)} ms, no task over 50 ms`;
+    flow.equal(tasks.length, 0, `frames that were blocked for over 50 ms (and by ${tasks.join(", ")} ms more)`);
+    return `200 images in ${took} ms; longest frame ${Math.round(longest)} ms, none blocked for over 50 ms`;
   },
 };
