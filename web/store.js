@@ -35,6 +35,8 @@ class Store {
 
   /** Adds or replaces; gives the id. */
   async put(kind, entry) {
+    // A browser that is short of room may drop what a page keeps, unless it was asked not to.
+    navigator.storage?.persist?.().catch(() => {});
     const whole = { id: crypto.randomUUID(), added: Date.now(), ...entry };
     if (this.#database) await this.#do(kind, "readwrite", (store) => store.put(whole));
     else this.#memory.get(kind).set(whole.id, whole);

@@ -63,7 +63,7 @@ export async function fixtures({ web, moduleBytes }) {
   const tar = async (files) => Buffer.from(await writeTar(files).arrayBuffer());
 
   /** The file of a record, as `bulla record export` writes it. */
-  async function record(decision, documents, { withModule = false, module: named = module.digest, change = (value) => value } = {}) {
+  async function record(decision, documents, { withModule = null, module: named = withModule ? sha256(withModule) : module.digest, change = (value) => value } = {}) {
     const parts = [];
     const keep = (bytes) => {
       const digest = sha256(bytes);
@@ -83,7 +83,7 @@ export async function fixtures({ web, moduleBytes }) {
     const verdict = { outcome: said.outcome, digest: keep(header), summary: said.summary.slice(0, 400), image: said.digest, pinned: said.pinned };
     for (const name of ["image", "pinned"]) if (verdict[name] === null) delete verdict[name];
     const own = toBytes(canonical({ version: 1, question: decision.question, policies, evidence, module: named, verdict, made: { surface: "webhook", action: said.outcome === "accept" ? "allowed" : "denied", object: "Pod web" } }));
-    if (withModule) keep(moduleBytes);
+    if (withModule) keep(withModule);
     const whole = [[sha256(own), own], ...parts];
     return Buffer.from(encode(toBytes(canonical({ blobs: whole.map(([digest]) => digest), format: "bulla.dev/record/1" })), whole.map(([, bytes]) => bytes)));
   }

@@ -212,7 +212,7 @@ export function signView(app) {
     const bar = progress(said.gathering, () => stop.abort());
     preview.replaceChildren(bar);
     try {
-      const gathered = await app.work().run("gather", { ...state, rows: undefined, key: undefined, gathered: undefined, images: wanted.images, form: wanted.form, credentials: credentials() }, {
+      const gathered = await app.work().run("gather", { token: state.token, files: state.files, images: wanted.images, form: wanted.form, credentials: credentials() }, {
         signal: stop.signal, onProgress: ({ index, image }) => image && bar.to(index / wanted.images.length, image),
       });
       const prepared = await app.work().run("prepare", { images: gathered, form: wanted.form, annotations: wanted.annotations });

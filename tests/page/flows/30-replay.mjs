@@ -70,7 +70,11 @@ export const flows = {
     await flow.shot(page, "replay-other-module-dark");
     await page.getByRole("button", { name: "Decide with this page's module" }).click();
     await flow.text(page, "#replay .verdict h2", "The same verdict");
-    await give(page, named("with.record", await fixtures.record(decision, documents, { withModule: true })), { view: "replay" });
+    await give(page, named("with.record", await fixtures.record(decision, documents, { withModule: flow.env.moduleBytes })), { view: "replay" });
     await flow.text(page, "#replay .verdict .plain", "by the module of this page");
+    // The same code with a custom section behind it: another digest, and so another module.
+    const other = Buffer.concat([flow.env.moduleBytes, Buffer.from([0, 5, 4]), Buffer.from("note")]);
+    await give(page, named("theirs.record", await fixtures.record(decision, documents, { withModule: other })), { view: "replay" });
+    await flow.text(page, "#replay .verdict .plain", "by the module that came with the record");
   },
 };

@@ -62,6 +62,17 @@ export const flows = {
     await ask(page, NAME);
     await flow.text(page, ".results .problem", "does not answer");
     await flow.shot(page, "gateway-gone-light");
+    // In the middle of a decision.
+    server.gateway.gone = false;
+    const { source } = server.gateway;
+    server.gateway.source = { fetchAll: async (needs) => {
+      server.gateway.gone = true;
+      return source.fetchAll(needs);
+    } };
+    const before = server.gateway.fetches;
+    await ask(page, NAME);
+    await flow.text(page, ".results .problem", "does not answer");
+    flow.equal(server.gateway.fetches, before + 1, "answers before it went away");
     server.gateway.gone = false;
     server.gateway.source = null;
     await ask(page, NAME);

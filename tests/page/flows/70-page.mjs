@@ -2,7 +2,7 @@
 
 import { readdirSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
-import { give, named, pin } from "../driver.mjs";
+import { ELSEWHERE, give, named, pin } from "../driver.mjs";
 import { POLICY } from "../server.mjs";
 import { signedLayout } from "./10-check.mjs";
 
@@ -104,6 +104,9 @@ export const flows = {
     flow.expect((await local.locator(".late").innerText()).includes("bulla serve"), "what to do");
     await local.screenshot({ path: `${flow.shots}/from-file.png` });
     await context.close();
+    const elsewhere = flow.server.origin.replace("127.0.0.1", ELSEWHERE);
+    const insecure = await flow.page({ origin: elsewhere, ready: false, expectErrors: true });
+    await flow.text(insecure, ".page-wide", "over https, or on localhost");
     flow.server.replaced["/bulla.wasm"] = Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
     const page = await flow.page({ ready: false, expectErrors: true });
     await flow.text(page, ".page-wide", "not Bulla's module");
