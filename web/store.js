@@ -5,9 +5,13 @@ const NAME = "bulla";
 const VERSION = 1;
 const STORES = ["pins", "policies", "keys", "settings"];
 
+/** Milliseconds that the browser has to open its storage: a page that waits for ever is of no use. */
+const PATIENCE = 3000;
+
 export async function openStore() {
+  const late = new Promise((resolve) => { setTimeout(() => resolve(null), PATIENCE); });
   try {
-    return new Store(await opened());
+    return new Store(await Promise.race([opened(), late]));
   } catch {
     return new Store(null);
   }

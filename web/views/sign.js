@@ -105,16 +105,22 @@ export function signView(app) {
       const opened = await app.once("privateKey", { file: bytes.slice() });
       useFile(bytes, { label: file.name, ...opened }, false);
     } catch (error) {
-      state.key = null;
+      choose(null);
       chosen.replaceChildren(problemBox(error));
     }
+  }
+
+  /** Another key takes the place of the one before, whose octets are wiped. */
+  function choose(next) {
+    state.key?.file?.fill(0);
+    state.key = next;
   }
 
   /** A key file is chosen. An encrypted one asks for its passphrase each time it signs. */
   function useFile(file, { label, fingerprint, algorithm }, encrypted) {
     stale();
     const passphrase = encrypted ? field(said.passphrase, el("input", { type: "password", autocomplete: "off" }), { hint: said.passphraseHint, error: true }) : null;
-    state.key = { label, file, passphrase, encrypted };
+    choose({ label, file, passphrase, encrypted });
     const keep = el("div", {});
     chosen.replaceChildren(el("div", { class: "card" }, el("p", {}, mark("accept"), el("b", {}, label), " ", algorithm ?? said.encrypted), fingerprint && el("p", {}, digest(fingerprint)), passphrase, !encrypted && el("p", { class: "note" }, said.notEncrypted), keep));
     if (encrypted && !fingerprint) keep.append(button(said.keep, () => keepKey(label, file, passphrase), { class: "small" }));
@@ -149,14 +155,14 @@ export function signView(app) {
       }
       const made = await app.once("generate", { algorithm, passphrase: toBytes(passphrase.control.value) });
       showNewKey({ file: made.file, label: said.newKey, encrypted: true, secret: passphrase.control }, { ...made, publicKey: toText(made.publicKey) }, made.file);
-      await app.store.put("keys", { label: `${said.newKey} ${new Date().toISOString().slice(0, 10)}`, fingerprint: made.fingerprint, algorithm: made.algorithm, file: made.file });
+      await app.store.put("keys", { label: `${said.newKey} ${new Date().toISOString().slice(0, 10)}`, fingerprint: made.fingerprint, algorithm: made.algorithm, file: made.file.slice() });
     } catch (error) {
       chosen.replaceChildren(problemBox(error));
     }
   }
 
   function showNewKey(keyToUse, { fingerprint, algorithm, publicKey }, file) {
-    state.key = keyToUse;
+    choose(keyToUse);
     // The passphrase was typed a moment ago, and is asked for again only when the page was left.
     if (keyToUse.secret) state.key.passphrase = Object.assign(field(said.passphrase, keyToUse.secret.cloneNode(), { error: true }));
     if (keyToUse.secret) state.key.passphrase.control.value = keyToUse.secret.value;

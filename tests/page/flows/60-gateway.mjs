@@ -53,6 +53,14 @@ export const flows = {
     await flow.text(page, ".verdict .plain, .problem", /./);
     await ask(page, "registry.example/shop/none:1");
     await flow.text(page, ".verdict h2", "Rejected");
+    // What could not be fetched is no error: the module says that it is not known.
+    const good = server.gateway.source;
+    server.gateway.source = { fetchAll: async (needs) => needs.map(({ id }) => ({ need: id, outcome: "failed", reason: "registry.example: timed out after 2 s" })) };
+    await ask(page, NAME);
+    await flow.text(page, ".verdict h2", "Not known");
+    await flow.axe(page, "not known");
+    await flow.shot(page, "check-not-known-light");
+    server.gateway.source = good;
     // The host says no, goes away, or has no gateway.
     server.gateway.problem = { code: "unauthorized", message: "sign in first" };
     await ask(page, NAME);

@@ -87,7 +87,7 @@ export const flows = {
     changed[at] ^= 1;
     await give(page, named("changed.tar", changed));
     await flow.text(page, ".verdict h2", /Rejected|Not known/);
-    await flow.shot(page, "check-not-known-light");
+    await flow.shot(page, "check-changed-light");
   },
 
   async "bad input: two hundred images, no long frame; cancelled in the middle"(flow) {
