@@ -163,6 +163,8 @@ export function checkView(app) {
   }
 
   async function run(images) {
+    // What was decided about something else is not left standing beside a new question.
+    results.replaceChildren();
     const { documents, short } = await trust();
     if (!documents.length) {
       results.replaceChildren(el("div", { class: "problem", role: "alert" }, el("p", {}, mark("unknown"), said.nothingPinned, " ", el("a", { href: "#pins" }, said.addPin))));
@@ -178,7 +180,7 @@ export function checkView(app) {
     results.replaceChildren(slot, list);
     const alone = images.length === 1;
     if (alone) bar.to(null);
-    const credentials = user.control.value ? { user: user.control.value, password: password.control.value } : undefined;
+    const credentials = user.control.value && password.control.value ? { user: user.control.value, password: password.control.value } : undefined;
     password.control.value = "";
     const { digest: module } = await app.own;
     const counts = { accept: 0, reject: 0, unknown: 0 };

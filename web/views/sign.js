@@ -203,7 +203,7 @@ export function signView(app) {
   }
 
   function credentials() {
-    return user.control.value ? { user: user.control.value, password: password.control.value } : undefined;
+    return user.control.value && password.control.value ? { user: user.control.value, password: password.control.value } : undefined;
   }
 
   async function showPreview() {

@@ -48,11 +48,13 @@ export const flows = {
     await ask(page, NAME);
     await flow.text(page, ".verdict h2", "Accepted");
     flow.expect(server.gateway.credentials.every((header) => header === `Basic ${Buffer.from("me:secret").toString("base64")}`), "credentials in the header");
+    server.gateway.credentials.length = 0;
     flow.equal(await page.getByLabel("Password or token").first().inputValue(), "", "the password's field afterwards");
     await ask(page, "not a reference!");
     await flow.text(page, ".verdict .plain, .problem", /./);
     await ask(page, "registry.example/shop/none:1");
     await flow.text(page, ".verdict h2", "Rejected");
+    flow.expect(server.gateway.credentials.every((header) => header === null), "no credentials with later requests");
     // What could not be fetched is no error: the module says that it is not known.
     const good = server.gateway.source;
     server.gateway.source = { fetchAll: async (needs) => needs.map(({ id }) => ({ need: id, outcome: "failed", reason: "registry.example: timed out after 2 s" })) };
