@@ -1,4 +1,4 @@
-//! Configuration of the page and of its gateway (docs/page.md). Every key has a default and a unit; `reference.yaml` shows
+//! Configuration of the page and of its gateway (docs/gateway.md). Every key has a default and a unit; `reference.yaml` shows
 //! them all.
 
 use std::collections::{BTreeMap, BTreeSet};

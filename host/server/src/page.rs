@@ -1,4 +1,4 @@
-//! The page's files (docs/page.md): what a browser may do with them, compressed where it takes that, asked about each time.
+//! The page's files (docs/gateway.md): what a browser may do with them, compressed where it takes that, asked about each time.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! The gateway: what the page cannot do from a browser, done for a signed-in user (docs/page.md). It asks registries and
+//! The gateway: what the page cannot do from a browser, done for a signed-in user (docs/gateway.md). It asks registries and
 //! pushes; it decides nothing, and keeps nothing of what a user types.
 //!
 //! | file | subject |
