@@ -309,6 +309,17 @@ pub enum TrustError {
     /// A delegation that the snapshot does not name: it does not exist as far as anybody vouches.
     #[error("the snapshot does not name {0}: nothing was published in it")]
     NotInSnapshot(Role),
+    /// A delegation that was in a snapshot before and still stands, and that the snapshot does not name any more: whoever
+    /// signs the snapshot, the server as a rule, makes what was published in it disappear.
+    #[error(
+        "the snapshot does not name {role} any more, which had version {remembered} before and is still delegated to"
+    )]
+    Withdrawn {
+        /// The role.
+        role: Role,
+        /// The version that was seen.
+        remembered: u64,
+    },
     /// A role that the role above it does not delegate to.
     #[error("{parent} does not delegate to {role}")]
     NotDelegated {

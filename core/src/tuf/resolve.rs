@@ -63,7 +63,7 @@ pub enum ResolveError {
         /// The tag.
         tag: String,
     },
-    /// A role that is required counts for nothing.
+    /// A role that is required counts for nothing, or one that is asked first has disappeared.
     #[error("{role} is required: {reason}")]
     Required {
         /// The role.
@@ -160,6 +160,10 @@ impl Repository<'_> {
                     return Ok(Found { tag: tag.to_owned(), digest, length, roles: vec![role.clone()] });
                 }
                 Ok(None) => {}
+                // What disappeared would let an older word of another role count.
+                Err(ResolveError::Required { role, reason }) if matches!(*reason, TrustError::Withdrawn { .. }) => {
+                    return Err(ResolveError::Required { role, reason });
+                }
                 // Notary does not look into a role for names that it may not have.
                 Err(problem @ (ResolveError::Required { .. } | ResolveError::OutsidePaths { .. })) => {
                     passed_over.push(problem.to_string());

@@ -281,7 +281,11 @@ impl<'r, 'b> Updater<'r, 'b> {
                 },
             };
             let Some(meta) = snapshot.files().get(role) else {
-                skipped.insert(role.clone(), TrustError::NotInSnapshot(role.clone()));
+                let reason = match self.remember.of(role) {
+                    Some(seen) => TrustError::Withdrawn { role: role.clone(), remembered: seen.version },
+                    None => TrustError::NotInSnapshot(role.clone()),
+                };
+                skipped.insert(role.clone(), reason);
                 continue;
             };
             let sha256 = meta.sha256.ok_or_else(|| TrustError::Format {

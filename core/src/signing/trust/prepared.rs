@@ -142,6 +142,8 @@ pub fn initialise(gun: &Gun, keys: &InitialKeys<'_>, expiries: &Expiries) -> Res
 /// Prepares changes to a collection. Roles that nothing is changed in are not signed again, with one exception: other targets
 /// keys sign `targets` as it is.
 ///
+/// Delegations that are changed have to be among the roles that the base was asked for.
+///
 /// # Errors
 /// [`TrustSigningError`].
 pub fn prepare(base: &Base<'_>, changes: &[Change], expiries: &Expiries) -> Result<Prepared, TrustSigningError> {
@@ -181,7 +183,11 @@ pub fn prepare(base: &Base<'_>, changes: &[Change], expiries: &Expiries) -> Resu
             (_, Some(file), _) => Some(signed(file.file().bytes(), &role)?),
             // Delegated to, perhaps only now, and nothing was published in it yet.
             (_, None, Some(TrustError::NotInSnapshot(_))) => None,
-            (_, None, _) if is_delegated(&after, &role) && !base.snapshot().get().files().contains_key(&role) => None,
+            (_, None, None | Some(TrustError::NotDelegated { .. }))
+                if is_delegated(&after, &role) && !base.snapshot().get().files().contains_key(&role) =>
+            {
+                None
+            }
             (_, None, reason) => {
                 let parent = || role.parent().unwrap_or_else(Role::targets);
                 let unknown = || TrustError::NotDelegated { role: role.clone(), parent: parent() };

@@ -3,6 +3,7 @@
 
 use super::{Asking, Published, Signer, delegate, entry, role, targets};
 use crate::digest::Digest;
+use crate::tuf::TrustError;
 use crate::tuf::resolve::{Found, Lookup, ResolveError};
 use crate::tuf::role::Role;
 
@@ -33,6 +34,39 @@ fn a_signed_tag_is_held_against_the_manifest() {
     let found = ask(&published, &Lookup::docker(), "1.0").expect("signed");
     let error = found.check(b"by releases").expect_err("another length");
     assert_eq!(error, ResolveError::OtherLength { tag: "1.0".to_owned(), signed: 12, got: 11 });
+}
+
+#[test]
+fn a_delegation_that_disappears_does_not_let_targets_speak() {
+    let mut published = Published::new();
+    let files = published.files();
+    let remembered = Asking::with(published.pins()).ask(&files).expect("settles").remember().clone();
+    // The server signs a newer snapshot that does not name it.
+    published.targets.remove(&Role::releases());
+    published.snapshot["version"] = 8.into();
+    published.timestamp["version"] = 10.into();
+    let files = published.files();
+    let asking = Asking { remembered: Some(remembered), ..Asking::with(published.pins()) };
+    let repository = asking.ask(&files).expect("settles");
+    let withdrawn = TrustError::Withdrawn { role: Role::releases(), remembered: 3 };
+    assert_eq!(repository.skipped()[&Role::releases()], withdrawn);
+    let error = repository.resolve("1.0", &Lookup::docker()).expect_err("an older word");
+    assert_eq!(error, ResolveError::Required { role: Role::releases(), reason: Box::new(withdrawn) });
+    // Whoever never saw it does what Docker's clients do.
+    let repository = Asking::with(published.pins()).ask(&files).expect("settles");
+    assert_eq!(repository.resolve("1.0", &Lookup::docker()).map(|found| found.roles), Ok(vec![Role::targets()]));
+    // Nor does it when the role above delegates to it no more: that is the owner's word.
+    let mut published = Published::new();
+    let seen = Asking::with(published.pins()).ask(&published.files()).map(|it| it.remember().clone()).expect("settles");
+    published.targets.remove(&Role::releases());
+    published.targets_mut("targets")["delegations"] = serde_json::json!({"keys": {}, "roles": []});
+    published.targets_mut("targets")["version"] = 4.into();
+    published.snapshot["version"] = 8.into();
+    published.timestamp["version"] = 10.into();
+    let files = published.files();
+    let asking = Asking { remembered: Some(seen), ..Asking::with(published.pins()) };
+    let found = asking.ask(&files).expect("settles").resolve("1.0", &Lookup::docker());
+    assert_eq!(found.map(|found| found.roles), Ok(vec![Role::targets()]));
 }
 
 #[test]
