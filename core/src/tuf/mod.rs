@@ -1,6 +1,6 @@
 //! Docker Content Trust: Notary v1's dialect of TUF 0.9 (theupdateframework/notary 0.7.0), read, verified and resolved.
 //!
-//! It is no TUF 1.0: hashes, key ids, file names and the rotation of roots differ. Role files are fetched as [`update`] asks
+//! It is no TUF 1.0: hashes, key ids, file names and the rotation of roots differ. Role files are fetched as [`update()`] asks
 //! for them; what they say is reached only through a [`Repository`], which nothing else makes.
 
 pub mod canonical;

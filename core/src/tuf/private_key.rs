@@ -21,7 +21,7 @@ use crate::key::{Algorithm, PrivateKey, PrivateKeyError, pem};
 use crate::limits::{MAX_KEY_BYTES, MAX_KEY_ROUNDS};
 use crate::text::excerpt;
 
-/// Octets of entropy that [`write`] takes to encrypt: a salt of 8 and an initialisation vector of 16.
+/// Octets of entropy that [`write()`] takes to encrypt: a salt of 8 and an initialisation vector of 16.
 pub const ENTROPY_BYTES: usize = SALT_BYTES + BLOCK_BYTES;
 
 const SALT_BYTES: usize = 8;

@@ -15,7 +15,7 @@ use super::timestamp::Timestamp;
 use crate::digest::Digest;
 use crate::time::UnixTime;
 
-/// What a role file says, after its signatures, hashes, version and expiry were checked. Only [`super::update`] makes one.
+/// What a role file says, after its signatures, hashes, version and expiry were checked. Only [`super::update()`] makes one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trusted<'b, T> {
     pub(super) content: T,
