@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaKeyPair};
 use bulla_engine::{Engine, SandboxError};
-use bulla_signer::{KeyReference, RemoteKey, Scheme, SignerOptions};
+use bulla_signer::{KeyReference, RemoteKey, Scheme, SignerOptions, ecdsa_side_by_side};
 use zeroize::Zeroizing;
 
 use crate::ask::{self, Write};
@@ -67,7 +67,8 @@ impl Signer {
                     ..Default::default()
                 };
                 let key = tokio::task::spawn_blocking(move || RemoteKey::open(&reference, &options)).await?;
-                Self::from_remote(engine, key.with_context(|| shown.clone())?).await.context(shown)
+                let key = key.with_context(|| shown.clone())?;
+                Ok(Self { scheme, ..Self::from_remote(engine, key).await.context(shown)? })
             }
         }
     }
@@ -82,7 +83,6 @@ impl Signer {
             fingerprint: described.fingerprint,
             public: described.public,
             secret,
-            // It was opened for its own.
             scheme: Scheme::Cosign,
         })
     }
@@ -118,14 +118,15 @@ impl Signer {
         })
     }
 
-    /// A signature over these bytes by the scheme that it was opened for, ECDSA as DER. In cosign's: ECDSA and RSA (PKCS #1
-    /// v1.5) with SHA-256, Ed25519 over the bytes themselves.
+    /// A signature over these bytes by the scheme that it was opened for. Cosign's: ECDSA as DER and RSA (PKCS #1 v1.5) with
+    /// SHA-256, Ed25519 over the bytes themselves. Notation's: the hash by the key, ECDSA as two numbers side by side, RSA by
+    /// PSS.
     ///
     /// # Errors
     /// When the module, the library, the token or the program refuses.
     pub(crate) async fn sign(&self, engine: &Engine, message: &[u8]) -> Result<Vec<u8>> {
-        match &self.secret {
-            Secret::Module(pem) => ask::sign(engine, pem, message, self.hash()?).await,
+        let signature = match &self.secret {
+            Secret::Module(pem) => ask::sign(engine, pem, message, self.hash()?).await?,
             Secret::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 let padding = match (self.scheme, self.hash()?) {
@@ -136,20 +137,25 @@ impl Signer {
                 };
                 pair.sign(padding, &SystemRandom::new(), message, &mut signature)
                     .map_err(|_| anyhow!("the RSA key {} does not sign", self.fingerprint))?;
-                Ok(signature)
+                signature
             }
             Secret::Remote(key) => {
                 let (key, message) = (key.clone(), message.to_vec());
                 let signed = tokio::task::spawn_blocking(move || {
                     key.sign(&message).with_context(|| format!("signing with {}", key.describe()))
                 });
-                signed.await?
+                signed.await??
             }
-        }
+        };
+        let number = match (self.scheme, self.algorithm.as_str()) {
+            (Scheme::Notation, "ecdsa-p256") => 32,
+            (Scheme::Notation, "ecdsa-p384") => 48,
+            (Scheme::Notation, "ecdsa-p521") => 66,
+            _ => return Ok(signature),
+        };
+        Ok(ecdsa_side_by_side(&signature, number)?)
     }
-}
 
-impl Signer {
     /// What a key of this process signs, in the module's words; Ed25519 signs no hash in cosign's scheme, and not at all in
     /// Notation's.
     fn hash(&self) -> Result<&'static str> {

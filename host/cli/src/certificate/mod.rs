@@ -11,8 +11,8 @@ use x509_cert::Certificate;
 use x509_cert::builder::profile::BuilderProfile;
 use x509_cert::builder::{self, Builder as _, CertificateBuilder};
 use x509_cert::certificate::TbsCertificate;
-use x509_cert::der::asn1::{BitString, Ia5String, ObjectIdentifier};
-use x509_cert::der::{Decode as _, DecodePem as _, Encode as _};
+use x509_cert::der::asn1::{BitString, Ia5String, Null, ObjectIdentifier, UintRef};
+use x509_cert::der::{Decode as _, DecodePem as _, Encode as _, Reader as _, SliceReader};
 use x509_cert::ext::pkix::crl::dp::DistributionPoint;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{
@@ -121,8 +121,6 @@ pub(crate) fn public_key(pem: &str) -> Result<SubjectPublicKeyInfoOwned> {
 
 /// Bits of the modulus (RFC 8017, appendix A.1.1).
 fn rsa_bits(public: &SubjectPublicKeyInfoOwned) -> Result<usize> {
-    use x509_cert::der::asn1::UintRef;
-    use x509_cert::der::{Reader as _, SliceReader};
     let key = public.subject_public_key.as_bytes().unwrap_or_default();
     let modulus = SliceReader::new(key)
         .and_then(|mut reader| reader.sequence(|reader| Ok((UintRef::decode(reader)?, UintRef::decode(reader)?))))
@@ -199,7 +197,7 @@ impl DynSignatureAlgorithmIdentifier for By {
     fn signature_algorithm_identifier(&self) -> x509_cert::spki::Result<AlgorithmIdentifierOwned> {
         Ok(match self.public.algorithm.oid {
             EC_PUBLIC_KEY => AlgorithmIdentifierOwned { oid: ECDSA_SHA256, parameters: None },
-            _ => AlgorithmIdentifierOwned { oid: SHA256_RSA, parameters: Some(x509_cert::der::asn1::Null.into()) },
+            _ => AlgorithmIdentifierOwned { oid: SHA256_RSA, parameters: Some(Null.into()) },
         })
     }
 }

@@ -31,8 +31,6 @@ pub(super) struct Spec {
     pub(super) hash: &'static str,
     /// `ECDSA-SHA-256`
     pub(super) algorithm: &'static str,
-    /// Octets of each of the two numbers of an ECDSA signature.
-    pub(super) number: Option<usize>,
 }
 
 /// Certificates from the leaf to the root.
@@ -101,14 +99,14 @@ fn beside(key_id: &str) -> Result<PathBuf> {
 }
 
 fn spec(public: &SubjectPublicKeyInfoOwned) -> Result<Spec> {
-    let one = |key, hash, algorithm, number| Ok(Spec { key, hash, algorithm, number });
+    let one = |key, hash, algorithm| Ok(Spec { key, hash, algorithm });
     match kind(public)? {
-        KeyKind::Rsa(2048) => one("RSA-2048", "SHA-256", "RSASSA-PSS-SHA-256", None),
-        KeyKind::Rsa(3072) => one("RSA-3072", "SHA-384", "RSASSA-PSS-SHA-384", None),
-        KeyKind::Rsa(4096) => one("RSA-4096", "SHA-512", "RSASSA-PSS-SHA-512", None),
-        KeyKind::Ecdsa(P256) => one("EC-256", "SHA-256", "ECDSA-SHA-256", Some(32)),
-        KeyKind::Ecdsa(P384) => one("EC-384", "SHA-384", "ECDSA-SHA-384", Some(48)),
-        KeyKind::Ecdsa(P521) => one("EC-521", "SHA-512", "ECDSA-SHA-512", Some(66)),
+        KeyKind::Rsa(2048) => one("RSA-2048", "SHA-256", "RSASSA-PSS-SHA-256"),
+        KeyKind::Rsa(3072) => one("RSA-3072", "SHA-384", "RSASSA-PSS-SHA-384"),
+        KeyKind::Rsa(4096) => one("RSA-4096", "SHA-512", "RSASSA-PSS-SHA-512"),
+        KeyKind::Ecdsa(P256) => one("EC-256", "SHA-256", "ECDSA-SHA-256"),
+        KeyKind::Ecdsa(P384) => one("EC-384", "SHA-384", "ECDSA-SHA-384"),
+        KeyKind::Ecdsa(P521) => one("EC-521", "SHA-512", "ECDSA-SHA-512"),
         KeyKind::Rsa(bits) => bail!("RSA keys of {bits} bits do not sign for Notation"),
         KeyKind::Ecdsa(curve) => bail!("keys on the curve {curve} do not sign for Notation"),
     }

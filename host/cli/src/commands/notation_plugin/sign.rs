@@ -1,7 +1,7 @@
 //! `describe-key` and `generate-signature`: the key signs here, notation makes the envelope.
 
 use anyhow::Result;
-use bulla_signer::{Scheme, ecdsa_side_by_side};
+use bulla_signer::Scheme;
 use serde_json::{Value, json};
 
 use super::key::Chain;
@@ -42,14 +42,10 @@ pub(super) fn generate_signature(global: &Global, request: &GenerateSignature) -
 
 fn signature(global: &Global, request: &GenerateSignature, chain: &Chain) -> Result<Vec<u8>> {
     let engine = start::engine(global)?;
-    let signature = start::runtime()?.block_on(async {
+    start::runtime()?.block_on(async {
         let signer = Signer::open_for(&engine, &request.key_id, Scheme::Notation).await?;
         // Before it signs: a signature that nobody can verify may cost a touch, or a place in an audit log.
         chain.belongs_to(&public_key(&signer.public)?)?;
         signer.sign(&engine, &request.payload).await
-    })?;
-    match chain.spec.number {
-        Some(octets) => Ok(ecdsa_side_by_side(&signature, octets)?),
-        None => Ok(signature),
-    }
+    })
 }
