@@ -1,4 +1,7 @@
-// What takes longest starts first, before the rest of the page is there: the module's octets and the first worker.
+// What takes longest starts first, before the rest of the page is there: the module's octets and the first worker. A plain
+// script, because a module waits for the document.
 
-export const response = fetch("bulla.wasm").catch(() => null);
-export const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+globalThis.begun = {
+  response: fetch("bulla.wasm").catch(() => null),
+  worker: new Worker("worker.js", { type: "module" }),
+};

@@ -1,6 +1,5 @@
 // The page: loads the module, starts the worker, shows one of five views. Everything long happens in the worker.
 
-import * as begun from "./begin.js";
 import { sha256 } from "./bytes.js";
 import { el, announce } from "./dom.js";
 import { compile, operation, start } from "./module.js";
@@ -21,7 +20,7 @@ const VIEWS = {
 /** The module, compiled once for every worker; its digest is of the very octets that were compiled. */
 async function ownModule() {
   if (!isSecureContext) throw new Problem("insecure", { origin: location.origin });
-  const response = await begun.response;
+  const response = await globalThis.begun.response;
   if (!response?.ok) throw new Problem("moduleFetch", { url: "bulla.wasm", status: response?.status ?? null });
   const bytes = await response.arrayBuffer();
   const [digest, compiled] = await Promise.all([sha256(bytes), compile(bytes)]);
@@ -29,8 +28,8 @@ async function ownModule() {
 }
 
 const own = ownModule();
-let work = new Work(own, begun.worker);
-const store = await openStore();
+let work = new Work(own, globalThis.begun.worker);
+const store = openStore();
 
 /** What views share. */
 const app = {
@@ -120,7 +119,7 @@ own.then(async ({ digest }) => {
   main.prepend(el("div", { class: "problem page-wide", role: "alert" }, el("p", {}, error.message)));
   announce(error.message);
 });
-if (!store.keeps) document.getElementById("notices").append(texts.storageRefused);
+store.keeps().then((keeps) => keeps || document.getElementById("notices").append(texts.storageRefused));
 
 if ("serviceWorker" in navigator && isSecureContext) keepOffline();
 

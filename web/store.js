@@ -4,17 +4,13 @@
 const NAME = "bulla";
 const VERSION = 1;
 const STORES = ["pins", "policies", "keys", "settings"];
-
 /** Milliseconds that the browser has to open its storage: a page that waits for ever is of no use. */
 const PATIENCE = 3000;
 
-export async function openStore() {
+/** The store, at once; what asks it waits until it is open. */
+export function openStore() {
   const late = new Promise((resolve) => { setTimeout(() => resolve(null), PATIENCE); });
-  try {
-    return new Store(await Promise.race([opened(), late]));
-  } catch {
-    return new Store(null);
-  }
+  return new Store(Promise.race([opened().catch(() => null), late]));
 }
 
 class Store {
@@ -24,17 +20,21 @@ class Store {
 
   constructor(database) {
     this.#database = database;
-    this.keeps = database !== null;
+  }
+
+  /** Whether the browser keeps what is put here. */
+  async keeps() {
+    return (await this.#database) !== null;
   }
 
   /** Everything of a kind, oldest first. */
   async all(kind) {
-    const entries = this.#database ? await this.#do(kind, "readonly", (store) => store.getAll()) : [...this.#memory.get(kind).values()];
+    const entries = (await this.keeps()) ? await this.#do(kind, "readonly", (store) => store.getAll()) : [...this.#memory.get(kind).values()];
     return entries.sort((a, b) => a.added - b.added);
   }
 
   async get(kind, id) {
-    return this.#database ? this.#do(kind, "readonly", (store) => store.get(id)) : this.#memory.get(kind).get(id);
+    return (await this.keeps()) ? this.#do(kind, "readonly", (store) => store.get(id)) : this.#memory.get(kind).get(id);
   }
 
   /** Adds or replaces; gives the id. */
@@ -42,21 +42,21 @@ class Store {
     // A browser that is short of room may drop what a page keeps, unless it was asked not to.
     navigator.storage?.persist?.().catch(() => {});
     const whole = { id: crypto.randomUUID(), added: Date.now(), ...entry };
-    if (this.#database) await this.#do(kind, "readwrite", (store) => store.put(whole));
+    if (await this.keeps()) await this.#do(kind, "readwrite", (store) => store.put(whole));
     else this.#memory.get(kind).set(whole.id, whole);
     this.#changed(kind);
     return whole.id;
   }
 
   async remove(kind, id) {
-    if (this.#database) await this.#do(kind, "readwrite", (store) => store.delete(id));
+    if (await this.keeps()) await this.#do(kind, "readwrite", (store) => store.delete(id));
     else this.#memory.get(kind).delete(id);
     this.#changed(kind);
   }
 
   async clear() {
     for (const kind of STORES) {
-      if (this.#database) await this.#do(kind, "readwrite", (store) => store.clear());
+      if (await this.keeps()) await this.#do(kind, "readwrite", (store) => store.clear());
       else this.#memory.get(kind).clear();
       this.#changed(kind);
     }
@@ -71,9 +71,10 @@ class Store {
     for (const listener of this.#listeners) listener(kind);
   }
 
-  #do(kind, mode, act) {
+  async #do(kind, mode, act) {
+    const database = await this.#database;
     return new Promise((resolve, reject) => {
-      const transaction = this.#database.transaction(kind, mode);
+      const transaction = database.transaction(kind, mode);
       const request = act(transaction.objectStore(kind));
       transaction.oncomplete = () => resolve(request.result);
       transaction.onerror = transaction.onabort = () => reject(transaction.error);
@@ -81,7 +82,7 @@ class Store {
   }
 }
 
-function opened() {
+async function opened() {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open(NAME, VERSION);
     request.onupgradeneeded = () => STORES.forEach((name) => request.result.createObjectStore(name, { keyPath: "id" }));

@@ -1,6 +1,6 @@
 // The worker: everything that takes time or holds a key. It runs one task at a time, for whoever started it.
 
-// What others import is named here as well, so that all of it is fetched at once; what only signing or replay needs comes then.
+// What others import is named here as well, so that all of it is fetched at once; what only signing, replay or the network needs comes then.
 import "./bytes.js";
 import "./certificate.js";
 import "./loose.js";
@@ -10,13 +10,10 @@ import "./tar.js";
 import "./texts.js";
 import { ModuleError, operation, start } from "./module.js";
 import { collect } from "./collect.js";
-import { registries } from "./config.js";
 import { decide, platforms } from "./decide.js";
 import { readPin, readPolicies } from "./pins.js";
 import { plain, Problem } from "./problem.js";
 import { Evidence } from "./sources/evidence.js";
-import { Gateway, needFor } from "./sources/gateway.js";
-import { Registry } from "./sources/registry.js";
 
 /** Octets of a manifest (docs/abi.md, "Limits"). */
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
@@ -44,9 +41,9 @@ const tasks = {
   async check({ token, files, images, documents, now, credentials, leaves }, report) {
     const content = files.length ? await contentOf(token, files, report) : null;
     for (const [index, { image, from, evidence }] of images.entries()) {
-      const source = sourceOf({ from, evidence, image, content, credentials });
       const question = { image, now };
       try {
+        const source = await sourceOf({ from, evidence, image, content, credentials });
         const onProgress = (progress) => report({ index, ...progress });
         const { verdict, header, evidence: pieces, signers } = await decide(own.compiled, { documents, question, source, onProgress });
         const parts = leaves && verdict.digest ? await leavesOf(source, verdict, documents, now) : [];
@@ -64,7 +61,7 @@ const tasks = {
     const gathered = [];
     for (const [index, { image, from }] of images.entries()) {
       report({ index, image });
-      gathered.push(await gatherOne(image, sourceOf({ from, image, content, credentials }), form));
+      gathered.push(await gatherOne(image, await sourceOf({ from, image, content, credentials }), form));
     }
     return gathered;
   },
@@ -101,6 +98,7 @@ const tasks = {
   },
 
   async push({ plan, credentials }) {
+    const { Gateway } = await import("./sources/gateway.js");
     await new Gateway({ credentials }).push(plan);
   },
 
@@ -170,8 +168,9 @@ async function contentOf(token, files, report) {
   return dropped.content;
 }
 
-function sourceOf({ from, evidence, image, content, credentials }) {
+async function sourceOf({ from, evidence, image, content, credentials }) {
   if (from === "gateway") {
+    const [{ registries }, { Gateway }, { Registry }] = await Promise.all([import("./config.js"), import("./sources/gateway.js"), import("./sources/registry.js")]);
     const origin = registries[image.split("/")[0]];
     return origin ? new Registry(origin) : new Gateway({ credentials });
   }
@@ -213,6 +212,7 @@ async function leavesOf(source, verdict, documents, now) {
 }
 
 async function gatherOne(image, source, form) {
+  const { needFor } = await import("./sources/gateway.js");
   const place = placeOf(image);
   const answer = async (kind, reference, limit) => (await source.fetchAll([needFor(kind, place, reference, limit)]))[0];
   let { digest } = place;
