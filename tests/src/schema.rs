@@ -51,7 +51,13 @@ fn spec() -> Value {
         &[],
         json!({"users": list(0, 256, name()), "groups": list(0, 256, name()), "namespaces": list(1, 0, namespace())}),
     );
-    let signer = object(&["cosign"], json!({"cosign": cosign(), "conditions": list(0, 32, condition)}));
+    let mut signer = object(
+        &[],
+        json!({"cosign": cosign(), "notation": notation(), "contentTrust": content_trust(),
+            "conditions": list(0, 32, condition)}),
+    );
+    let systems = ["cosign", "notation", "contentTrust"];
+    signer["oneOf"] = systems.iter().map(|system| json!({"required": [system]})).collect();
     let matches = object(
         &[],
         json!({"images": list(0, 0, pattern()), "except": list(0, 0, pattern()), "everyImage": {"type": "boolean"},
@@ -78,6 +84,34 @@ fn cosign() -> Value {
             "annotations": {"type": "object", "maxProperties": 128, "additionalProperties": {"type": "string"}},
             "forms": list(1, 2, words(&["bundle", "legacy"])), "signatureRepository": {"type": "string"},
             "mirrors": list(0, 64, mirror), "notBefore": moment(), "notAfter": moment(), "revokedSince": moment()}),
+    )
+}
+
+fn notation() -> Value {
+    let text = || json!({"type": "string"});
+    let stores = || list(0, 0, text());
+    let action = words(&["enforce", "log", "skip"]);
+    let overrides =
+        json!({"authenticity": action, "authenticTimestamp": action, "expiry": action, "revocation": action});
+    object(
+        &["trustStores", "trustedIdentities", "level"],
+        json!({"trustStores": object(&[], json!({"ca": stores(), "signingAuthority": stores(), "tsa": stores()})),
+            "trustedIdentities": list(1, 256, text()), "level": words(&["strict", "permissive", "audit"]),
+            "override": object(&[], overrides), "verifyTimestamp": words(&["always", "afterCertExpiry"]),
+            "metadata": {"type": "object", "maxProperties": 128, "additionalProperties": {"type": "string"}},
+            "crls": list(0, 256, text())}),
+    )
+}
+
+fn content_trust() -> Value {
+    let text = || json!({"type": "string"});
+    let version = json!({"type": "integer", "minimum": 1});
+    let pins = json!({"rootKeys": list(0, 64, text()), "rootCertificates": list(0, 64, text()), "ca": text()});
+    object(
+        &["pins"],
+        json!({"server": {"type": "string", "pattern": "^https://"}, "pins": object(&[], pins), "gun": text(),
+            "roles": list(1, 32, text()), "required": list(1, 32, text()),
+            "minimumVersions": {"type": "object", "additionalProperties": version}}),
     )
 }
 

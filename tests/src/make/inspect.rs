@@ -135,10 +135,8 @@ fn listed(book: &mut Book) {
         "other-artifacts",
         scene().referrers(Recipe::Json(list(&descriptors))).no_tag(),
         "What is not read is named and counted.",
-        listing(
-            json!({"entries": [], "unread": [{"form": "artifact of type application/spdx+json", "count": 1},
-            {"form": "artifact of type application/vnd.example.report", "count": 1}]}),
-        ),
+        listing(json!({"entries": [], "unread": [{"form": "artifact of type application/spdx+json", "count": 1},
+            {"form": "artifact of type application/vnd.example.report", "count": 1}]})),
     );
     let mut keyless = layer(&payload(), &b.sign(&payload()));
     keyless["annotations"]["dev.sigstore.cosign/certificate"] = json!(super::constants::CERTIFICATE);
