@@ -99,7 +99,12 @@ export interface Decision {
   /** Everything that was fetched, in order; octets with their digest as `content`. */
   evidence: (Piece & { content?: string })[];
   /** The policies that were loaded, with their signers and keys. */
-  signers: { policy: string; document: string; mode: string; signers: { signer: string; algorithm: string; key: string; publicKey: string }[] }[];
+  signers: {
+    policy: string;
+    document: string;
+    mode: string;
+    signers: { signer: string; algorithm: string; key: string; publicKey: string }[];
+  }[];
   /** For an index: the manifests that it names. They are not decided about; ask for each. */
   platforms: { digest: string; platform: string | null }[];
 }
@@ -218,7 +223,10 @@ export class Registry implements Source {
 }
 
 /** The files of a tar archive, as slices of it. */
-export function readTar(archive: Blob, options?: { name?: string; signal?: AbortSignal; onProgress?: (share: number) => void }): Promise<Map<string, Blob>>;
+export function readTar(
+  archive: Blob,
+  options?: { name?: string; signal?: AbortSignal; onProgress?: (share: number) => void },
+): Promise<Map<string, Blob>>;
 
 /** A file of evidence, and the pieces in one; null where it is none. */
 export function writePieces(question: object, pieces: Piece[]): Uint8Array;

@@ -33,9 +33,24 @@ export async function load({ module = new URL("bulla.wasm", import.meta.url), di
 }
 
 /** Decides about one image. */
-export async function check({ image, policies = [], keys = [], files, source, now, namespace, operation: done, labels, module, signal, onProgress }) {
+export async function check({
+  image,
+  policies = [],
+  keys = [],
+  files,
+  source,
+  now,
+  namespace,
+  operation: done,
+  labels,
+  module,
+  signal,
+  onProgress,
+}) {
   const { compiled } = await (module ?? ownModule());
-  const pins = await Promise.all(keys.map(async (key, index) => ({ label: `key ${index + 1}`, ...(await readPin(compiled, key)) })));
+  const pins = await Promise.all(
+    keys.map(async (key, index) => ({ label: `key ${index + 1}`, ...(await readPin(compiled, key)) })),
+  );
   const documents = [...documentsOf(pins), ...policies];
   const from = source ?? (await layoutIn(compiled, files, signal));
   const question = { image, now: now ?? Math.floor(Date.now() / 1000) };
@@ -52,7 +67,15 @@ export async function sign({ images, key, form, annotations, signatureRepository
   const { compiled } = await (module ?? ownModule());
   const signer = key.privateKey ? await webCryptoSigner(key) : await fileSigner(compiled, key.file, key.passphrase);
   try {
-    const plans = await signImages(compiled, { images, form, annotations, signatureRepository, signer, signal, onProgress });
+    const plans = await signImages(compiled, {
+      images,
+      form,
+      annotations,
+      signatureRepository,
+      signer,
+      signal,
+      onProgress,
+    });
     return { plans, publicKey: signer.publicKey, ...(await layoutOf(plans)) };
   } finally {
     signer.end();
@@ -67,7 +90,9 @@ export async function replay({ record, policies, otherModule, module }) {
 function ownModule() {
   own ??= load();
   // A failure is not kept: the next call may find the host again.
-  own.catch(() => { own = undefined; });
+  own.catch(() => {
+    own = undefined;
+  });
   return own;
 }
 

@@ -51,6 +51,8 @@ export function fromBase64(text) {
 
 /** One PEM block (RFC 7468). */
 export function pem(label, bytes) {
-  const lines = toBase64(bytes).match(/.{1,64}/g).join("\n");
+  const lines = toBase64(bytes)
+    .match(/.{1,64}/g)
+    .join("\n");
   return toBytes(`-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n`);
 }

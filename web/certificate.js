@@ -53,7 +53,8 @@ function element(der, start, tag) {
 function moment(der, { tag, content, end }) {
   const digits = new TextDecoder().decode(der.subarray(content, end));
   const [, year, ...rest] = /^(\d{2}|\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(digits) ?? [];
-  if (!year || (tag !== 0x17 && tag !== 0x18) || year.length !== (tag === 0x17 ? 2 : 4)) throw new Problem("certificateUnreadable");
+  if (!year || (tag !== 0x17 && tag !== 0x18) || year.length !== (tag === 0x17 ? 2 : 4))
+    throw new Problem("certificateUnreadable");
   const full = tag === 0x18 ? year : `${Number(year) < 50 ? 20 : 19}${year}`;
   return `${full}-${rest[0]}-${rest[1]}T${rest[2]}:${rest[3]}:${rest[4]}Z`;
 }

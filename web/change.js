@@ -4,8 +4,18 @@ import { texts } from "./texts.js";
 
 /** Codes from the one that says most to the one that says least: a signature that is nearly right before none. */
 const TELLING = [
-  "unfetched", "budget", "wrong-identity", "annotation", "predicate", "condition", "wrong-digest", "wrong-predicate-type",
-  "payload", "not-signed", "not-attested", "nothing-found",
+  "unfetched",
+  "budget",
+  "wrong-identity",
+  "annotation",
+  "predicate",
+  "condition",
+  "wrong-digest",
+  "wrong-predicate-type",
+  "payload",
+  "not-signed",
+  "not-attested",
+  "nothing-found",
 ];
 /** Codes of a signer that does not count at this time, whatever it signs. */
 const OVER = new Set(["signer-not-valid", "signer-revoked"]);
@@ -39,8 +49,11 @@ function below(node, image) {
   if (attestation !== undefined) return leaf(node, by, attestation, about);
   const all = node.rule === "allOf" || node.rule === "every leaf";
   // Where one is enough, what is unknown may hold already, and who does not count now is asked last.
-  const cost = ({ outcome, reasons = [] }) => (outcome === "unknown" ? 0 : reasons.some(({ code }) => OVER.has(code)) ? 2 : 1);
-  const part = all ? (open.find(({ outcome }) => outcome === "reject") ?? open[0]) : [...open].sort((a, b) => cost(a) - cost(b))[0];
+  const cost = ({ outcome, reasons = [] }) =>
+    outcome === "unknown" ? 0 : reasons.some(({ code }) => OVER.has(code)) ? 2 : 1;
+  const part = all
+    ? (open.find(({ outcome }) => outcome === "reject") ?? open[0])
+    : [...open].sort((a, b) => cost(a) - cost(b))[0];
   if (!part) return general(node.reasons?.[0]?.code, node.reasons?.[0]?.message ?? node.rule);
   const inner = below(part, about);
   return node.rule.startsWith("atLeast ") ? texts.change.oneMore({ change: inner }) : inner;

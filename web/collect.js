@@ -28,8 +28,14 @@ export async function collect(compiled, files, { onProgress, signal } = {}) {
   };
   const { folders, single } = grouped(files);
   const tasks = [
-    ...[...folders].map(([name, content]) => ({ name, look: () => add(name, content).then(() => ({ kind: "layout" })) })),
-    ...single.map(({ path, file }) => ({ name: path, look: () => one(compiled, path, file, found, add, { onProgress, signal }) })),
+    ...[...folders].map(([name, content]) => ({
+      name,
+      look: () => add(name, content).then(() => ({ kind: "layout" })),
+    })),
+    ...single.map(({ path, file }) => ({
+      name: path,
+      look: () => one(compiled, path, file, found, add, { onProgress, signal }),
+    })),
   ];
   for (const { name, look } of tasks) {
     signal?.throwIfAborted();
@@ -45,7 +51,9 @@ export async function collect(compiled, files, { onProgress, signal } = {}) {
 
 /** Folders with a layout in them, and files that stand alone. */
 function grouped(files) {
-  const roots = files.filter(({ path }) => /(^|\/)oci-layout$/.test(path)).map(({ path }) => path.slice(0, -"oci-layout".length));
+  const roots = files
+    .filter(({ path }) => /(^|\/)oci-layout$/.test(path))
+    .map(({ path }) => path.slice(0, -"oci-layout".length));
   const folders = new Map();
   const single = [];
   for (const entry of files) {
@@ -65,11 +73,16 @@ async function one(compiled, name, file, found, add, { onProgress, signal }) {
   if (file.size === 0) throw new Problem("fileEmpty", { name });
   const head = new Uint8Array(await file.slice(0, 512).arrayBuffer());
   if (isTar(head)) {
-    await add(name, await readTar(file, { name, signal, onProgress: (share) => onProgress?.({ reading: name, share }) }));
+    await add(
+      name,
+      await readTar(file, { name, signal, onProgress: (share) => onProgress?.({ reading: name, share }) }),
+    );
     return { kind: "layout" };
   }
-  if ((head[0] === 0x1f && head[1] === 0x8b) || (head[0] === 0x28 && head[1] === 0xb5)) throw new Problem("fileCompressed", { name });
-  if (file.size > MAX_MESSAGE_BYTES || (file.size > MAX_TEXT_BYTES && head[3] !== 0)) throw new Problem("fileUnknown", { name });
+  if ((head[0] === 0x1f && head[1] === 0x8b) || (head[0] === 0x28 && head[1] === 0xb5))
+    throw new Problem("fileCompressed", { name });
+  if (file.size > MAX_MESSAGE_BYTES || (file.size > MAX_TEXT_BYTES && head[3] !== 0))
+    throw new Problem("fileUnknown", { name });
   const bytes = new Uint8Array(await file.arrayBuffer());
   if (isRecord(bytes)) return { kind: "record" };
   const text = toText(bytes);

@@ -16,7 +16,11 @@ const MAX_ROUNDS = 16;
 export async function decide(compiled, { documents, question, source, signal, onProgress }) {
   const instance = await start(compiled);
   const named = documents.map(({ name }, blob) => ({ name, blob }));
-  const { ok: loaded } = instance.call(operation.load, { documents: named }, documents.map(({ text }) => toBytes(text)));
+  const { ok: loaded } = instance.call(
+    operation.load,
+    { documents: named },
+    documents.map(({ text }) => toBytes(text)),
+  );
   let answer = instance.call(operation.open, { question });
   const evidence = [];
   for (let round = 1; answer.ok.needs; round += 1) {
@@ -45,7 +49,14 @@ export async function decideOnce(compiled, { documents, question, evidence }) {
 /** The manifests behind an index that was decided about, as far as the source has it; empty for an image. */
 export async function platforms(compiled, source, verdict, signal) {
   const [registry, ...path] = verdict.repository.split("/");
-  const need = { id: "index", kind: "manifest", registry, repository: path.join("/"), reference: verdict.digest, limit: 4194304 };
+  const need = {
+    id: "index",
+    kind: "manifest",
+    registry,
+    repository: path.join("/"),
+    reference: verdict.digest,
+    limit: 4194304,
+  };
   const [piece] = await source.fetchAll([need], signal);
   if (piece.outcome !== "found") return [];
   const instance = await start(compiled);

@@ -10,7 +10,9 @@ export function el(tag, attributes = {}, ...children) {
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(
+    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return element;
 }
 
@@ -31,7 +33,14 @@ export function field(label, control, { hint, error } = {}) {
   const described = [hint && fresh("hint"), error && fresh("error")].filter(Boolean);
   if (described.length) control.setAttribute("aria-describedby", described.join(" "));
   const wrong = error && el("p", { class: "wrong", id: described.at(-1), role: "alert" });
-  const whole = el("div", { class: "field" }, el("label", { for: control.id }, label), control, hint && el("p", { class: "hint", id: described[0] }, hint), wrong);
+  const whole = el(
+    "div",
+    { class: "field" },
+    el("label", { for: control.id }, label),
+    control,
+    hint && el("p", { class: "hint", id: described[0] }, hint),
+    wrong,
+  );
   return Object.assign(whole, {
     control,
     complain(text) {
@@ -47,7 +56,13 @@ export function field(label, control, { hint, error } = {}) {
 export function choice(legend, options, chosen, onchange) {
   const name = fresh("choice");
   const inputs = options.map(({ value, label, hint }) => {
-    const input = el("input", { type: "radio", name, value, checked: value === chosen, onchange: () => onchange?.(value) });
+    const input = el("input", {
+      type: "radio",
+      name,
+      value,
+      checked: value === chosen,
+      onchange: () => onchange?.(value),
+    });
     return el("label", { class: "option" }, input, el("span", {}, label, hint && el("span", { class: "hint" }, hint)));
   });
   const group = el("fieldset", { class: "choice" }, el("legend", {}, legend), inputs);
@@ -58,8 +73,19 @@ export function choice(legend, options, chosen, onchange) {
 /** Rows of images to choose from: many of them are short, in a list of their own height. */
 export function choiceList(choices) {
   const many = choices.length > 3;
-  const more = many ? { class: "choices many", tabindex: "0", role: "group", "aria-label": texts.check.images({ count: choices.length }) } : { class: "choices" };
-  return el("div", more, choices.map(({ row }) => row));
+  const more = many
+    ? {
+        class: "choices many",
+        tabindex: "0",
+        role: "group",
+        "aria-label": texts.check.images({ count: choices.length }),
+      }
+    : { class: "choices" };
+  return el(
+    "div",
+    more,
+    choices.map(({ row }) => row),
+  );
 }
 
 /** A digest or fingerprint, in groups so that two of them can be compared by eye; copied without the gaps. */
@@ -74,21 +100,30 @@ export function digest(value) {
 const sentence = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
 
 /** A sentence whose digests and image names are set as code. */
-export const prose = (text) => text.split(/(\S*sha(?:256|512)[:-][0-9a-f]{64,}\S*?(?=[.,;:)]*(?:\s|$)))/).map((part, index) => (index % 2 ? el("code", {}, part) : part));
+export const prose = (text) =>
+  text
+    .split(/(\S*sha(?:256|512)[:-][0-9a-f]{64,}\S*?(?=[.,;:)]*(?:\s|$)))/)
+    .map((part, index) => (index % 2 ? el("code", {}, part) : part));
 
 /** A button that copies a text. */
 export function copyButton(text, label = texts.copy) {
-  const copy = button(label, async () => {
-    try {
-      await navigator.clipboard.writeText(text);
-      copy.textContent = texts.copied;
-      announce(texts.copied);
-    } catch {
-      announce(texts.copyRefused);
-      copy.textContent = texts.copyRefused;
-    }
-    setTimeout(() => { copy.textContent = label; }, 2000);
-  }, { class: "small" });
+  const copy = button(
+    label,
+    async () => {
+      try {
+        await navigator.clipboard.writeText(text);
+        copy.textContent = texts.copied;
+        announce(texts.copied);
+      } catch {
+        announce(texts.copyRefused);
+        copy.textContent = texts.copyRefused;
+      }
+      setTimeout(() => {
+        copy.textContent = label;
+      }, 2000);
+    },
+    { class: "small" },
+  );
   return copy;
 }
 
@@ -102,8 +137,17 @@ export function save(name, content, type = "application/octet-stream") {
 /** What went wrong, in a box that a screen reader reads at once. */
 export function problemBox(error) {
   const details = (error.details ?? []).filter(({ message }) => message && message !== error.message);
-  return el("div", { class: "problem", role: "alert" }, el("p", {}, mark("unknown"), sentence(error.message)),
-    details.length > 0 && el("ul", {}, details.map(({ line, column, message }) => el("li", {}, line ? texts.atLine({ line, column }) : "", message))));
+  return el(
+    "div",
+    { class: "problem", role: "alert" },
+    el("p", {}, mark("unknown"), sentence(error.message)),
+    details.length > 0 &&
+      el(
+        "ul",
+        {},
+        details.map(({ line, column, message }) => el("li", {}, line ? texts.atLine({ line, column }) : "", message)),
+      ),
+  );
 }
 
 const SHAPES = {
@@ -115,7 +159,13 @@ const SHAPES = {
 /** A sign for an outcome: shape as well as colour. */
 export function mark(outcome) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  for (const [name, value] of Object.entries({ viewBox: "0 0 24 24", class: `mark ${outcome}`, "aria-hidden": "true", focusable: "false" })) svg.setAttribute(name, value);
+  for (const [name, value] of Object.entries({
+    viewBox: "0 0 24 24",
+    class: `mark ${outcome}`,
+    "aria-hidden": "true",
+    focusable: "false",
+  }))
+    svg.setAttribute(name, value);
   const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
   path.setAttribute("d", SHAPES[outcome] ?? SHAPES.unknown);
   svg.append(path);
@@ -127,7 +177,13 @@ export function progress(label, onCancel) {
   const bar = el("progress", { max: "1", "aria-label": label });
   const words = el("span", {}, label);
   announce(label);
-  const box = el("div", { class: "progress" }, bar, words, onCancel && button(texts.cancel, onCancel, { class: "small" }));
+  const box = el(
+    "div",
+    { class: "progress" },
+    bar,
+    words,
+    onCancel && button(texts.cancel, onCancel, { class: "small" }),
+  );
   return Object.assign(box, {
     to(share, text) {
       if (share === null) bar.removeAttribute("value");
@@ -139,4 +195,5 @@ export function progress(label, onCancel) {
 
 /** When, in the reader's own words. */
 export const when = (seconds) => new Date(seconds * 1000).toISOString().replace(".000Z", " UTC").replace("T", " ");
-export const amount = (octets) => new Intl.NumberFormat("en", octets < 10_000 ? {} : { notation: "compact", maximumFractionDigits: 1 }).format(octets);
+export const amount = (octets) =>
+  new Intl.NumberFormat("en", octets < 10_000 ? {} : { notation: "compact", maximumFractionDigits: 1 }).format(octets);

@@ -10,16 +10,31 @@ const MAX_FILES = 100_000;
 export function dropPlace({ label, hint, folders = true, multiple = true, onFiles }) {
   const input = (text, attributes) => {
     const id = fresh("files");
-    const control = el("input", { type: "file", id, class: "unseen", ...attributes, onchange: () => {
-      const files = [...control.files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
-      control.value = "";
-      if (files.length) onFiles(files);
-    } });
+    const control = el("input", {
+      type: "file",
+      id,
+      class: "unseen",
+      ...attributes,
+      onchange: () => {
+        const files = [...control.files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+        control.value = "";
+        if (files.length) onFiles(files);
+      },
+    });
     return el("span", { class: "file" }, control, el("label", { for: id, class: "button" }, text));
   };
-  const place = el("div", { class: "drop", role: "group", "aria-label": label },
-    el("p", { class: "drop-label" }, label), hint && el("p", { class: "hint" }, hint),
-    el("p", { class: "drop-buttons" }, input(multiple ? texts.chooseFiles : texts.chooseFile, { multiple }), folders && input(texts.chooseFolder, { webkitdirectory: true })));
+  const place = el(
+    "div",
+    { class: "drop", role: "group", "aria-label": label },
+    el("p", { class: "drop-label" }, label),
+    hint && el("p", { class: "hint" }, hint),
+    el(
+      "p",
+      { class: "drop-buttons" },
+      input(multiple ? texts.chooseFiles : texts.chooseFile, { multiple }),
+      folders && input(texts.chooseFolder, { webkitdirectory: true }),
+    ),
+  );
   let depth = 0;
   const over = (change) => {
     depth = change === 0 ? 0 : depth + change;
@@ -42,7 +57,10 @@ export function dropPlace({ label, hint, folders = true, multiple = true, onFile
 async function walk(entry, prefix, files) {
   if (files.length >= MAX_FILES) return;
   if (entry.isFile) {
-    files.push({ path: prefix + entry.name, file: await new Promise((resolve, reject) => entry.file(resolve, reject)) });
+    files.push({
+      path: prefix + entry.name,
+      file: await new Promise((resolve, reject) => entry.file(resolve, reject)),
+    });
     return;
   }
   const reader = entry.createReader();

@@ -25,14 +25,30 @@ export async function layoutOfBundle(name, bytes) {
   };
   const config = { mediaType: "application/vnd.oci.empty.v1+json", ...(await put(empty)) };
   const layer = { mediaType: bundle.mediaType, ...(await put(bytes)) };
-  const annotations = { "dev.sigstore.bundle.content": "dsse-envelope", "dev.sigstore.bundle.predicateType": String(statement.predicateType) };
+  const annotations = {
+    "dev.sigstore.bundle.content": "dsse-envelope",
+    "dev.sigstore.bundle.predicateType": String(statement.predicateType),
+  };
   const manifests = [];
   for (const subject of subjects) {
     const about = { mediaType: MANIFEST_TYPE, digest: `sha256:${subject.digest.sha256}`, size: 0 };
-    const manifest = { schemaVersion: 2, mediaType: MANIFEST_TYPE, artifactType: bundle.mediaType, config, layers: [layer], subject: about, annotations };
+    const manifest = {
+      schemaVersion: 2,
+      mediaType: MANIFEST_TYPE,
+      artifactType: bundle.mediaType,
+      config,
+      layers: [layer],
+      subject: about,
+      annotations,
+    };
     manifests.push({ mediaType: MANIFEST_TYPE, ...(await put(toBytes(JSON.stringify(manifest)))) });
     // The image itself is not here, and a decision by digest does not need it.
-    manifests.push({ mediaType: MANIFEST_TYPE, digest: about.digest, size: 0, annotations: { "org.opencontainers.image.ref.name": subject.name || undefined } });
+    manifests.push({
+      mediaType: MANIFEST_TYPE,
+      digest: about.digest,
+      size: 0,
+      annotations: { "org.opencontainers.image.ref.name": subject.name || undefined },
+    });
   }
   files.set("oci-layout", new Blob(['{"imageLayoutVersion":"1.0.0"}']));
   files.set("index.json", new Blob([JSON.stringify({ schemaVersion: 2, manifests })]));

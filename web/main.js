@@ -54,7 +54,9 @@ const tabs = document.getElementById("tabs");
 const views = new Map();
 
 tabs.setAttribute("aria-label", texts.navigation);
-tabs.append(...Object.keys(VIEWS).map((name) => el("a", { href: `#${name}`, "data-wide": texts.tabs[name] }, texts.tabs[name])));
+tabs.append(
+  ...Object.keys(VIEWS).map((name) => el("a", { href: `#${name}`, "data-wide": texts.tabs[name] }, texts.tabs[name])),
+);
 for (const element of document.querySelectorAll("[data-text]")) element.textContent = texts[element.dataset.text];
 
 async function show(name, moveFocus = true) {
@@ -106,19 +108,30 @@ addEventListener("afterprint", () => {
   }
 });
 
-own.then(async ({ digest }) => {
-  const line = document.getElementById("module-line");
-  line.replaceChildren(texts.moduleLine, " ", el("code", { title: digest }, digest.slice(0, 19)), " · ", el("a", { href: "#about" }, texts.isItMine));
-  const pinned = (await store.get("settings", "module"))?.digest;
-  if (pinned && pinned !== digest) {
-    main.prepend(el("div", { class: "problem page-wide", role: "alert" }, el("p", {}, texts.otherModule({ pinned, digest }))));
-  }
-  document.documentElement.dataset.ready = "";
-  requestIdleCallback(() => Object.values(VIEWS).forEach((view) => view()));
-}, (error) => {
-  main.prepend(el("div", { class: "problem page-wide", role: "alert" }, el("p", {}, error.message)));
-  announce(error.message);
-});
+own.then(
+  async ({ digest }) => {
+    const line = document.getElementById("module-line");
+    line.replaceChildren(
+      texts.moduleLine,
+      " ",
+      el("code", { title: digest }, digest.slice(0, 19)),
+      " · ",
+      el("a", { href: "#about" }, texts.isItMine),
+    );
+    const pinned = (await store.get("settings", "module"))?.digest;
+    if (pinned && pinned !== digest) {
+      main.prepend(
+        el("div", { class: "problem page-wide", role: "alert" }, el("p", {}, texts.otherModule({ pinned, digest }))),
+      );
+    }
+    document.documentElement.dataset.ready = "";
+    requestIdleCallback(() => Object.values(VIEWS).forEach((view) => view()));
+  },
+  (error) => {
+    main.prepend(el("div", { class: "problem page-wide", role: "alert" }, el("p", {}, error.message)));
+    announce(error.message);
+  },
+);
 store.keeps().then((keeps) => keeps || document.getElementById("notices").append(texts.storageRefused));
 
 if ("serviceWorker" in navigator && isSecureContext) keepOffline();
@@ -126,7 +139,12 @@ if ("serviceWorker" in navigator && isSecureContext) keepOffline();
 /** Keeps the page for offline use, and says when a newer one is there. It is used from the next load on. */
 async function keepOffline() {
   const notices = document.getElementById("notices");
-  navigator.serviceWorker.onmessage = () => notices.replaceChildren(texts.newer, " ", el("button", { type: "button", class: "small", onclick: () => location.reload() }, texts.reload));
+  navigator.serviceWorker.onmessage = () =>
+    notices.replaceChildren(
+      texts.newer,
+      " ",
+      el("button", { type: "button", class: "small", onclick: () => location.reload() }, texts.reload),
+    );
   try {
     await navigator.serviceWorker.register("service-worker.js", { type: "module" });
     (await navigator.serviceWorker.ready).active.postMessage("look");

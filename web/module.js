@@ -9,9 +9,22 @@ const MAX_BLOBS = 4096;
 
 /** Operation numbers (docs/abi.md). */
 export const operation = Object.freeze({
-  describe: 0, load: 1, open: 2, supply: 3, decide: 4, extract: 5, respond: 6,
-  contents: 7, prepare: 8, sign: 9, assemble: 10, check: 11, generate: 12, key: 13,
-  inspect: 14, convert: 15,
+  describe: 0,
+  load: 1,
+  open: 2,
+  supply: 3,
+  decide: 4,
+  extract: 5,
+  respond: 6,
+  contents: 7,
+  prepare: 8,
+  sign: 9,
+  assemble: 10,
+  check: 11,
+  generate: 12,
+  key: 13,
+  inspect: 14,
+  convert: 15,
 });
 
 /** What a module answered instead of a result; `code` is stable. */

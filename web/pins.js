@@ -22,15 +22,22 @@ export async function readPin(compiled, text) {
   const trimmed = text.trim();
   // As Bulla writes it, or octet by octet with colons, as others do.
   const [, digits] = /^([0-9a-f]{64})$/i.exec(trimmed.replace(/^sha256:/i, "").replaceAll(/[:\s]/g, "")) ?? [];
-  if (digits) return { publicKey: null, fingerprint: `sha256:${digits.toLowerCase()}`, algorithm: null, source: "fingerprint" };
+  if (digits)
+    return { publicKey: null, fingerprint: `sha256:${digits.toLowerCase()}`, algorithm: null, source: "fingerprint" };
   if (trimmed.startsWith("{") && trimmed.includes("certificateAuthorities")) throw new Problem("trustedRoot");
   const certificate = trimmed.includes("-----BEGIN CERTIFICATE-----") ? keyOfCertificate(trimmed) : null;
   const instance = await start(compiled);
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(trimmed)) throw new Problem("privateForPublic");
-  const { ok, blobs: [pem] } = instance.call(operation.key, { key: 0 }, [certificate?.publicKey ?? toBytes(`${trimmed}\n`)]);
+  const {
+    ok,
+    blobs: [pem],
+  } = instance.call(operation.key, { key: 0 }, [certificate?.publicKey ?? toBytes(`${trimmed}\n`)]);
   return {
-    publicKey: new TextDecoder().decode(pem), fingerprint: ok.fingerprint, algorithm: ok.algorithm,
-    notBefore: certificate?.notBefore ?? null, notAfter: certificate?.notAfter ?? null,
+    publicKey: new TextDecoder().decode(pem),
+    fingerprint: ok.fingerprint,
+    algorithm: ok.algorithm,
+    notBefore: certificate?.notBefore ?? null,
+    notAfter: certificate?.notAfter ?? null,
     source: certificate ? "certificate" : "key",
   };
 }
@@ -44,7 +51,10 @@ export function documentsOf(pins) {
     scopes.set(key, { scope, pins: [...(scopes.get(key)?.pins ?? []), pin] });
   }
   const sorted = [...scopes].sort(([a], [b]) => (a < b ? -1 : 1));
-  return sorted.map(([, { scope, pins: together }], index) => ({ name: `pins-${index + 1}.yaml`, text: documentOf(scope, together) }));
+  return sorted.map(([, { scope, pins: together }], index) => ({
+    name: `pins-${index + 1}.yaml`,
+    text: documentOf(scope, together),
+  }));
 }
 
 function documentOf(scope, pins) {
@@ -57,16 +67,26 @@ function documentOf(scope, pins) {
     names.set(name, pin);
   }
   const lines = [
-    "apiVersion: bulla.dev/v1alpha1", "kind: ImagePolicy", "metadata:",
+    "apiVersion: bulla.dev/v1alpha1",
+    "kind: ImagePolicy",
+    "metadata:",
     `  name: ${quoted(scope.length ? `pins for ${scope.join(", ")}`.slice(0, 250) : "pins for every image")}`,
-    "spec:", "  match:", scope.length ? `    images: ${quoted(scope)}` : "    everyImage: true", "  signers:",
+    "spec:",
+    "  match:",
+    scope.length ? `    images: ${quoted(scope)}` : "    everyImage: true",
+    "  signers:",
   ];
   for (const [name, pin] of names) {
     lines.push(`    ${quoted(name)}:`, "      cosign:");
     if (pin.notBefore) lines.push(`        notBefore: ${pin.notBefore}`);
     if (pin.notAfter) lines.push(`        notAfter: ${pin.notAfter}`);
     lines.push(`        fingerprint: ${pin.fingerprint}`, "        publicKey: |");
-    lines.push(...pin.publicKey.trim().split("\n").map((line) => `          ${line}`));
+    lines.push(
+      ...pin.publicKey
+        .trim()
+        .split("\n")
+        .map((line) => `          ${line}`),
+    );
   }
   const [first, ...more] = [...names.keys()].map((name) => quoted(name));
   lines.push(more.length ? `  require: {anyOf: [${[first, ...more].join(", ")}]}` : `  require: ${first}`);
@@ -77,6 +97,10 @@ function documentOf(scope, pins) {
 export async function readPolicies(compiled, documents) {
   const instance = await start(compiled);
   const named = documents.map(({ name }, blob) => ({ name, blob }));
-  const { ok } = instance.call(operation.load, { documents: named }, documents.map(({ text }) => toBytes(text)));
+  const { ok } = instance.call(
+    operation.load,
+    { documents: named },
+    documents.map(({ text }) => toBytes(text)),
+  );
   return ok.policies;
 }

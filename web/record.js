@@ -46,12 +46,14 @@ export async function readRecord(bytes) {
   const value = async (digest, what) => {
     const content = await part(digest, what);
     const read = toJson(content);
-    if (read === undefined || !same(toBytes(canonical(read)), content)) throw new Problem("recordCanonical", { part: what });
+    if (read === undefined || !same(toBytes(canonical(read)), content))
+      throw new Problem("recordCanonical", { part: what });
     return read;
   };
 
   const id = digests[0];
-  if ((blobs[0]?.length ?? 0) > MAX_RECORD_BYTES) throw new Problem("recordTooLarge", { got: blobs[0].length, limit: MAX_RECORD_BYTES });
+  if ((blobs[0]?.length ?? 0) > MAX_RECORD_BYTES)
+    throw new Problem("recordTooLarge", { got: blobs[0].length, limit: MAX_RECORD_BYTES });
   const record = await value(id, { name: "record" });
   if (record.version !== VERSION) throw new Problem("recordVersion", { got: String(record.version), want: VERSION });
   const question = record.question ?? (await value(record.largeQuestion?.digest, { name: "question" }));
@@ -83,6 +85,8 @@ export function canonical(value) {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
   if (value === null || typeof value !== "object") return JSON.stringify(value);
   // By UTF-16 code units (section 3.2.3), which is how JavaScript compares texts.
-  const members = Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`);
+  const members = Object.keys(value)
+    .sort()
+    .map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`);
   return `{${members.join(",")}}`;
 }

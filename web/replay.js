@@ -15,7 +15,13 @@ import { readRecord } from "./record.js";
  */
 export async function replay(own, file, { policies, otherModule = false } = {}) {
   const { id, record, question, documents, evidence, verdict, module } = await readRecord(file);
-  const facts = { id, record, question, evidence, documents: documents.map(({ name, bytes }) => ({ name, text: new TextDecoder().decode(bytes) })) };
+  const facts = {
+    id,
+    record,
+    question,
+    evidence,
+    documents: documents.map(({ name, bytes }) => ({ name, text: new TextDecoder().decode(bytes) })),
+  };
   const isOwn = record.module === own.digest;
   if (!isOwn && !module && !otherModule && !policies) return { ...facts, by: null, result: "noModule" };
   const recorded = verdict && toJson(verdict)?.ok?.verdict;
@@ -26,7 +32,8 @@ export async function replay(own, file, { policies, otherModule = false } = {}) 
   const tried = policies?.map(({ name, text }) => ({ name, bytes: toBytes(text) }));
   const answer = await decideOnce(compiled, { documents: tried ?? documents, question, evidence });
   if (answer.ok.needs) {
-    if (!policies && !otherModule) throw new Problem("recordEvidence", { needs: answer.ok.needs.map(({ id: need }) => need).join(", ") });
+    if (!policies && !otherModule)
+      throw new Problem("recordEvidence", { needs: answer.ok.needs.map(({ id: need }) => need).join(", ") });
     return { ...facts, by, recorded, result: "needs", needs: answer.ok.needs.map(({ id: need }) => need) };
   }
   const outcome = { ...facts, by, recorded, header: answer.header, verdict: answer.ok.verdict };
@@ -34,7 +41,11 @@ export async function replay(own, file, { policies, otherModule = false } = {}) 
   if (!verdict) return { ...outcome, result: "noVerdict" };
   if (same(answer.header, verdict)) return { ...outcome, result: "agrees" };
   const difference = firstDifference(toJson(verdict), answer && toJson(answer.header));
-  return { ...outcome, result: "differs", difference: difference ?? { pointer: "", recorded: verdict.length, replayed: answer.header.length } };
+  return {
+    ...outcome,
+    result: "differs",
+    difference: difference ?? { pointer: "", recorded: verdict.length, replayed: answer.header.length },
+  };
 }
 
 /** The first place in which two JSON values differ, as a JSON pointer (RFC 6901), or null. */

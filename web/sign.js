@@ -21,7 +21,10 @@ export async function prepare(compiled, { images, form = "legacy", annotations =
  * image's own, for bundles; `existing` is the manifest under the signature tag now, for legacy signatures
  * @param {import("./signers.js").Signer} signer
  */
-export async function sign(compiled, { images, form = "legacy", annotations = {}, signatureRepository, signer, signal, onProgress }) {
+export async function sign(
+  compiled,
+  { images, form = "legacy", annotations = {}, signatureRepository, signer, signal, onProgress },
+) {
   const prepared = await prepare(compiled, { images, form, annotations });
   const plans = [];
   for (const [index, { image, payload, message, hash }] of prepared.entries()) {
@@ -31,7 +34,14 @@ export async function sign(compiled, { images, form = "legacy", annotations = {}
     // A fresh instance for each: what one image brought along is not there for the next.
     const instance = await start(compiled);
     const blobs = [payload, signature, signer.publicKey];
-    const header = { image, form, payload: 0, signature: 1, publicKey: 2, ...(signatureRepository ? { signatureRepository } : {}) };
+    const header = {
+      image,
+      form,
+      payload: 0,
+      signature: 1,
+      publicKey: 2,
+      ...(signatureRepository ? { signatureRepository } : {}),
+    };
     const { manifest, mediaType, existing } = images[index];
     if (form === "bundle") {
       header.manifest = blobs.push(manifest) - 1;

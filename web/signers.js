@@ -17,11 +17,16 @@ export async function fileSigner(compiled, file, passphrase) {
     const blobs = passphrase ? [file, passphrase] : [file];
     return instance.call(operation.key, { key: 0, ...(passphrase ? { passphrase: 1 } : {}), write: { form } }, blobs);
   };
-  const { ok, blobs: [publicKey, key] } = opened("pkcs8");
+  const {
+    ok,
+    blobs: [publicKey, key],
+  } = opened("pkcs8");
   if (ok.algorithm.startsWith("rsa")) {
     key.fill(0);
     // The module has no constant-time RSA, and so does not sign with it; the browser does.
-    const { blobs: [, der] } = opened("pkcs8Der");
+    const {
+      blobs: [, der],
+    } = opened("pkcs8Der");
     const rsa = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
     const privateKey = await crypto.subtle.importKey("pkcs8", der, rsa, false, ["sign"]);
     der.fill(0);
@@ -31,7 +36,9 @@ export async function fileSigner(compiled, file, passphrase) {
   return {
     publicKey,
     async sign(message, hash) {
-      const { blobs: [signature] } = instance.call(operation.sign, { key: 0, message: 1, hash }, [key, message]);
+      const {
+        blobs: [signature],
+      } = instance.call(operation.sign, { key: 0, message: 1, hash }, [key, message]);
       return signature;
     },
     end: () => key.fill(0),

@@ -9,7 +9,9 @@ const PATIENCE = 3000;
 
 /** The store, at once; what asks it waits until it is open. */
 export function openStore() {
-  const late = new Promise((resolve) => { setTimeout(() => resolve(null), PATIENCE); });
+  const late = new Promise((resolve) => {
+    setTimeout(() => resolve(null), PATIENCE);
+  });
   return new Store(Promise.race([opened().catch(() => null), late]));
 }
 
@@ -29,7 +31,9 @@ class Store {
 
   /** Everything of a kind, oldest first. */
   async all(kind) {
-    const entries = (await this.keeps()) ? await this.#do(kind, "readonly", (store) => store.getAll()) : [...this.#memory.get(kind).values()];
+    const entries = (await this.keeps())
+      ? await this.#do(kind, "readonly", (store) => store.getAll())
+      : [...this.#memory.get(kind).values()];
     return entries.sort((a, b) => a.added - b.added);
   }
 

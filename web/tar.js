@@ -87,7 +87,8 @@ export const isTar = (head) => head.length >= BLOCK && text(head.subarray(257, 2
 function reader(archive, name) {
   let [from, window] = [0, new Uint8Array()];
   return async (offset, length) => {
-    if (offset + length > archive.size) throw new Problem("tarCut", { name, octets: archive.size, want: offset + length });
+    if (offset + length > archive.size)
+      throw new Problem("tarCut", { name, octets: archive.size, want: offset + length });
     if (offset < from || offset + length > from + window.length) {
       const end = Math.min(archive.size, offset + Math.max(length, WINDOW));
       [from, window] = [offset, new Uint8Array(await archive.slice(offset, end).arrayBuffer())];
@@ -116,7 +117,9 @@ function number(header, at, length, name, offset) {
 
 function ustarPath(header) {
   const [name, prefix] = [text(header.subarray(0, 100)), text(header.subarray(345, 500))];
-  return prefix && text(header.subarray(257, 263)).startsWith("ustar") && header[262] === 0 ? `${prefix}/${name}` : name;
+  return prefix && text(header.subarray(257, 263)).startsWith("ustar") && header[262] === 0
+    ? `${prefix}/${name}`
+    : name;
 }
 
 /** `LENGTH SP KEYWORD=VALUE LF`, as many as there are; path and size are what matters here. */
@@ -136,8 +139,12 @@ function extended(content, name, offset) {
 
 /** A path as layouts write it. One that leads out of the archive is no tool's work. */
 function clean(path, name) {
-  const parts = path.replace(/\/+$/, "").split("/").filter((part, index) => part !== "." || index > 0);
-  if (path.startsWith("/") || parts.includes("..") || path.includes("\\")) throw new Problem("tarTraversal", { name, path });
+  const parts = path
+    .replace(/\/+$/, "")
+    .split("/")
+    .filter((part, index) => part !== "." || index > 0);
+  if (path.startsWith("/") || parts.includes("..") || path.includes("\\"))
+    throw new Problem("tarTraversal", { name, path });
   return parts.filter(Boolean).join("/");
 }
 

@@ -12,7 +12,9 @@ export class Work {
    * @param {Worker} [worker] one that was started already */
   constructor(own, worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" })) {
     this.#worker = worker;
-    this.begun = own.then(({ compiled, digest }) => this.#worker.postMessage({ task: "begin", args: { compiled, digest } }));
+    this.begun = own.then(({ compiled, digest }) =>
+      this.#worker.postMessage({ task: "begin", args: { compiled, digest } }),
+    );
     this.begun.catch(() => {});
     this.#worker.onmessage = ({ data: { id, value, error, progress } }) => {
       const call = this.#open.get(id);

@@ -32,7 +32,8 @@ const tasks = {
     const images = [];
     for (const image of (await content.layout?.images()) ?? []) images.push(await named(content.layout, image));
     for (const [index, { question, pieces }] of content.evidence.entries()) {
-      if (question?.image) images.push({ evidence: index, names: [question.image], digest: null, here: true, pieces: pieces.length });
+      if (question?.image)
+        images.push({ evidence: index, names: [question.image], digest: null, here: true, pieces: pieces.length });
     }
     const { keys, policies, items } = content;
     return { images, keys, policies, items };
@@ -45,7 +46,12 @@ const tasks = {
       try {
         const source = await sourceOf({ from, evidence, image, content, credentials });
         const onProgress = (progress) => report({ index, ...progress });
-        const { verdict, header, evidence: pieces, signers } = await decide(own.compiled, { documents, question, source, onProgress });
+        const {
+          verdict,
+          header,
+          evidence: pieces,
+          signers,
+        } = await decide(own.compiled, { documents, question, source, onProgress });
         const parts = leaves && verdict.digest ? await leavesOf(source, verdict, documents, now) : [];
         report({ index, result: { verdict, header, evidence: pieces, question, signers, leaves: parts } });
       } catch (error) {
@@ -72,7 +78,11 @@ const tasks = {
   },
 
   async sign({ images, form, annotations, file, passphrase, pair, kept }, report) {
-    const [{ sign }, { fileSigner, webCryptoSigner }, { fileName, layoutOf }] = await Promise.all([import("./sign.js"), import("./signers.js"), import("./plan.js")]);
+    const [{ sign }, { fileSigner, webCryptoSigner }, { fileName, layoutOf }] = await Promise.all([
+      import("./sign.js"),
+      import("./signers.js"),
+      import("./plan.js"),
+    ]);
     const signer = pair ? await webCryptoSigner(pair) : await fileSigner(own.compiled, file, passphrase);
     try {
       const plans = await sign(own.compiled, { images, form, annotations, signer, onProgress: report });
@@ -106,10 +116,18 @@ const tasks = {
     const instance = await start(own.compiled);
     const { limits } = instance.call(operation.describe, {}).ok;
     const entropy = crypto.getRandomValues(new Uint8Array(limits.keyEntropyBytes + limits.encryptionEntropyBytes));
-    const { ok, blobs } = instance.call(operation.generate, { algorithm, entropy: 0, passphrase: 1 }, [entropy, passphrase]);
+    const { ok, blobs } = instance.call(operation.generate, { algorithm, entropy: 0, passphrase: 1 }, [
+      entropy,
+      passphrase,
+    ]);
     entropy.fill(0);
     passphrase.fill(0);
-    return { algorithm: ok.algorithm, fingerprint: ok.fingerprint, file: blobs[ok.privateKey], publicKey: blobs[ok.publicKey] };
+    return {
+      algorithm: ok.algorithm,
+      fingerprint: ok.fingerprint,
+      file: blobs[ok.privateKey],
+      publicKey: blobs[ok.publicKey],
+    };
   },
 
   /** Opens a private key file, and writes it anew in cosign's encrypted form where it is to be kept. */
@@ -119,7 +137,9 @@ const tasks = {
     const header = { key: 0 };
     if (passphrase) header.passphrase = blobs.push(passphrase) - 1;
     if (keepUnder) {
-      const entropy = crypto.getRandomValues(new Uint8Array(instance.call(operation.describe, {}).ok.limits.encryptionEntropyBytes));
+      const entropy = crypto.getRandomValues(
+        new Uint8Array(instance.call(operation.describe, {}).ok.limits.encryptionEntropyBytes),
+      );
       header.write = { form: "cosign", passphrase: blobs.push(keepUnder) - 1, entropy: blobs.push(entropy) - 1 };
     } else {
       // Asking for it to be written anew is how the module says that a file is no private key.
@@ -159,7 +179,10 @@ self.onmessage = async ({ data: { id, task, args } }) => {
   } catch (error) {
     const known = error instanceof Problem || error instanceof ModuleError;
     // A trap leaves an instance unusable; each task starts its own, so the next one is not touched by it.
-    self.postMessage({ id, error: known ? plain(error) : plain(new Problem("moduleTrap", { reason: String(error?.message ?? error) })) });
+    self.postMessage({
+      id,
+      error: known ? plain(error) : plain(new Problem("moduleTrap", { reason: String(error?.message ?? error) })),
+    });
   }
 };
 
@@ -170,7 +193,11 @@ async function contentOf(token, files, report) {
 
 async function sourceOf({ from, evidence, image, content, credentials }) {
   if (from === "gateway") {
-    const [{ registries }, { Gateway }, { Registry }] = await Promise.all([import("./config.js"), import("./sources/gateway.js"), import("./sources/registry.js")]);
+    const [{ registries }, { Gateway }, { Registry }] = await Promise.all([
+      import("./config.js"),
+      import("./sources/gateway.js"),
+      import("./sources/registry.js"),
+    ]);
     const origin = registries[image.split("/")[0]];
     return origin ? new Registry(origin) : new Gateway({ credentials });
   }
@@ -192,7 +219,12 @@ async function claimedName(layout, digest) {
   for (let round = 0; round < 12; round += 1) {
     const request = { image: `name.invalid/unknown@${digest}`, keys: [], evidence };
     const { ok } = instance.call(operation.inspect, request, blobs);
-    if (ok.listing) return ok.listing.entries.map(({ claim }) => claim?.identity).find((identity) => identity && !identity.startsWith("name.invalid")) ?? null;
+    if (ok.listing)
+      return (
+        ok.listing.entries
+          .map(({ claim }) => claim?.identity)
+          .find((identity) => identity && !identity.startsWith("name.invalid")) ?? null
+      );
     for (const { bytes, ...piece } of await layout.fetchAll(ok.needs)) {
       evidence.push(bytes ? { ...piece, blob: blobs.push(bytes) - 1 } : piece);
     }
@@ -205,8 +237,17 @@ async function leavesOf(source, verdict, documents, now) {
   const leaves = [];
   for (const { digest, platform } of found.slice(0, MAX_LEAVES)) {
     const image = `${verdict.repository}@${digest}`;
-    const { verdict: leaf, evidence, signers, header } = await decide(own.compiled, { documents, question: { image, now }, source });
-    leaves.push({ platform, digest, result: { verdict: leaf, evidence, signers, header, question: { image, now }, leaves: [] } });
+    const {
+      verdict: leaf,
+      evidence,
+      signers,
+      header,
+    } = await decide(own.compiled, { documents, question: { image, now }, source });
+    leaves.push({
+      platform,
+      digest,
+      result: { verdict: leaf, evidence, signers, header, question: { image, now }, leaves: [] },
+    });
   }
   return leaves;
 }
@@ -218,15 +259,27 @@ async function gatherOne(image, source, form) {
   let { digest } = place;
   if (!digest) {
     const resolved = await answer("resolve", place.tag, 0);
-    if (resolved.outcome !== "digest") throw new Problem("imageUnresolved", { image, reason: resolved.reason ?? resolved.outcome });
+    if (resolved.outcome !== "digest")
+      throw new Problem("imageUnresolved", { image, reason: resolved.reason ?? resolved.outcome });
     digest = resolved.digest;
   }
   const fetched = await answer("manifest", digest, MAX_MANIFEST_BYTES);
-  if (fetched.outcome !== "found") throw new Problem("imageMissing", { image, reason: fetched.reason ?? fetched.outcome });
+  if (fetched.outcome !== "found")
+    throw new Problem("imageMissing", { image, reason: fetched.reason ?? fetched.outcome });
   // The module holds the octets against the digest: nothing else is signed than what lies there.
-  const { ok } = (await start(own.compiled)).call(operation.contents, { digest, manifest: 0, ...typed(fetched) }, [fetched.bytes]);
+  const { ok } = (await start(own.compiled)).call(operation.contents, { digest, manifest: 0, ...typed(fetched) }, [
+    fetched.bytes,
+  ]);
   const reference = `${place.registry}/${place.repository}${place.tag ? `:${place.tag}` : ""}@${digest}`;
-  const gathered = { image: reference, digest, manifest: fetched.bytes, mediaType: fetched.mediaType, kind: ok.kind, existing: null, kept: [] };
+  const gathered = {
+    image: reference,
+    digest,
+    manifest: fetched.bytes,
+    mediaType: fetched.mediaType,
+    kind: ok.kind,
+    existing: null,
+    kept: [],
+  };
   if (form !== "legacy") return gathered;
   const there = await answer("manifest", `${digest.replace(":", "-")}.sig`, MAX_MANIFEST_BYTES);
   if (there.outcome === "absent") return gathered;

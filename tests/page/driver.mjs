@@ -11,7 +11,10 @@ export const ELSEWHERE = "page.test";
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 export async function launch(executablePath) {
-  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", `--host-resolver-rules=MAP ${ELSEWHERE} 127.0.0.1`] });
+  return chromium.launch({
+    executablePath,
+    args: ["--no-sandbox", "--disable-gpu", `--host-resolver-rules=MAP ${ELSEWHERE} 127.0.0.1`],
+  });
 }
 
 /** One flow's world: pages in a context of its own. */
@@ -20,7 +23,9 @@ export class Flow {
   #problems = [];
   #broke;
   /** Ends a flow at the first error in its page: whatever it waits for would not come. */
-  broken = new Promise((_, reject) => { this.#broke = reject; });
+  broken = new Promise((_, reject) => {
+    this.#broke = reject;
+  });
 
   constructor({ browser, server, fixtures, shots, env }) {
     Object.assign(this, { browser, server, fixtures, shots, env });
@@ -28,8 +33,22 @@ export class Flow {
   }
 
   /** A page whose errors, refused contents and requests to elsewhere are failures of the flow. */
-  async page({ hash = "", origin = this.server.origin, allowed = [], serviceWorkers = "block", expectErrors = false, ready = true, init, ...options } = {}) {
-    const context = await this.browser.newContext({ viewport: { width: 1180, height: 900 }, acceptDownloads: true, serviceWorkers, ...options });
+  async page({
+    hash = "",
+    origin = this.server.origin,
+    allowed = [],
+    serviceWorkers = "block",
+    expectErrors = false,
+    ready = true,
+    init,
+    ...options
+  } = {}) {
+    const context = await this.browser.newContext({
+      viewport: { width: 1180, height: 900 },
+      acceptDownloads: true,
+      serviceWorkers,
+      ...options,
+    });
     this.#contexts.push(context);
     context.setDefaultTimeout(PATIENCE);
     if (init) await context.addInitScript(init);
@@ -38,7 +57,8 @@ export class Flow {
     context.on("request", (request) => {
       const url = request.url();
       page.requested.push(`${request.method()} ${url}`);
-      if (!url.startsWith(origin) && !/^(blob|data):/.test(url) && !allowed.some((other) => url.startsWith(other))) this.#problems.push(`a request left the page's origin: ${url}`);
+      if (!url.startsWith(origin) && !/^(blob|data):/.test(url) && !allowed.some((other) => url.startsWith(other)))
+        this.#problems.push(`a request left the page's origin: ${url}`);
     });
     page.on("pageerror", (error) => {
       this.#problems.push(`error in the page: ${error.message}`);
@@ -61,8 +81,16 @@ export class Flow {
   /** Holds the page against WCAG 2.2 AA. */
   async axe(page, what) {
     await page.evaluate(axe);
-    const { violations } = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
-    for (const { id, help, nodes } of violations) this.#problems.push(`axe, ${what}: ${id}: ${help} (${nodes.slice(0, 3).map(({ target }) => target.join(" ")).join("; ")})`);
+    const { violations } = await page.evaluate(() =>
+      window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }),
+    );
+    for (const { id, help, nodes } of violations)
+      this.#problems.push(
+        `axe, ${what}: ${id}: ${help} (${nodes
+          .slice(0, 3)
+          .map(({ target }) => target.join(" "))
+          .join("; ")})`,
+      );
   }
 
   expect(holds, what) {

@@ -4,7 +4,9 @@ import { createHash, randomBytes } from "node:crypto";
 
 export async function fixtures({ web, moduleBytes }) {
   const at = (name) => import(new URL(name, `file://${web}/`).href);
-  const [bulla, { writeTar }, { encode, operation, start }, { canonical }, { toBytes }] = await Promise.all(["bulla.js", "tar.js", "module.js", "record.js", "bytes.js"].map(at));
+  const [bulla, { writeTar }, { encode, operation, start }, { canonical }, { toBytes }] = await Promise.all(
+    ["bulla.js", "tar.js", "module.js", "record.js", "bytes.js"].map(at),
+  );
   const module = await bulla.load({ module: moduleBytes });
   const sha256 = (bytes) => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
   const passphrase = "correct horse";
@@ -13,29 +15,63 @@ export async function fixtures({ web, moduleBytes }) {
     const instance = await start(module.compiled);
     const blobs = [randomBytes(320), ...(encrypted ? [toBytes(passphrase)] : [])];
     if (!encrypted) blobs[0] = blobs[0].subarray(0, 264);
-    const { ok, blobs: [file, pem] } = instance.call(operation.generate, { algorithm, entropy: 0, ...(encrypted ? { passphrase: 1 } : {}) }, blobs);
+    const {
+      ok,
+      blobs: [file, pem],
+    } = instance.call(operation.generate, { algorithm, entropy: 0, ...(encrypted ? { passphrase: 1 } : {}) }, blobs);
     return { file, pem: Buffer.from(pem).toString(), fingerprint: ok.fingerprint };
   }
 
   /** A small image; different contents have different digests. */
   function image(content = "app") {
-    const config = toBytes(JSON.stringify({ architecture: "amd64", os: "linux", config: {}, rootfs: { type: "layers", diff_ids: [sha256(content)] } }));
+    const config = toBytes(
+      JSON.stringify({
+        architecture: "amd64",
+        os: "linux",
+        config: {},
+        rootfs: { type: "layers", diff_ids: [sha256(content)] },
+      }),
+    );
     const layer = toBytes(content);
-    const manifest = toBytes(JSON.stringify({
-      schemaVersion: 2, mediaType: "application/vnd.oci.image.manifest.v1+json",
-      config: { mediaType: "application/vnd.oci.image.config.v1+json", digest: sha256(config), size: config.length },
-      layers: [{ mediaType: "application/vnd.oci.image.layer.v1.tar", digest: sha256(layer), size: layer.length }],
-    }));
-    return { manifest, mediaType: "application/vnd.oci.image.manifest.v1+json", digest: sha256(manifest), blobs: [config, layer] };
+    const manifest = toBytes(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: "application/vnd.oci.image.manifest.v1+json",
+        config: { mediaType: "application/vnd.oci.image.config.v1+json", digest: sha256(config), size: config.length },
+        layers: [{ mediaType: "application/vnd.oci.image.layer.v1.tar", digest: sha256(layer), size: layer.length }],
+      }),
+    );
+    return {
+      manifest,
+      mediaType: "application/vnd.oci.image.manifest.v1+json",
+      digest: sha256(manifest),
+      blobs: [config, layer],
+    };
   }
 
   function index(images) {
-    const platforms = [{ os: "linux", architecture: "amd64" }, { os: "linux", architecture: "arm64", variant: "v8" }];
-    const manifest = toBytes(JSON.stringify({
-      schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json",
-      manifests: images.map((one, at_) => ({ mediaType: one.mediaType, digest: one.digest, size: one.manifest.length, platform: platforms[at_] })),
-    }));
-    return { manifest, mediaType: "application/vnd.oci.image.index.v1+json", digest: sha256(manifest), blobs: images.flatMap((one) => [one.manifest, ...one.blobs]) };
+    const platforms = [
+      { os: "linux", architecture: "amd64" },
+      { os: "linux", architecture: "arm64", variant: "v8" },
+    ];
+    const manifest = toBytes(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: "application/vnd.oci.image.index.v1+json",
+        manifests: images.map((one, at_) => ({
+          mediaType: one.mediaType,
+          digest: one.digest,
+          size: one.manifest.length,
+          platform: platforms[at_],
+        })),
+      }),
+    );
+    return {
+      manifest,
+      mediaType: "application/vnd.oci.image.index.v1+json",
+      digest: sha256(manifest),
+      blobs: images.flatMap((one) => [one.manifest, ...one.blobs]),
+    };
   }
 
   async function signed(images, signer, options = {}) {
@@ -49,12 +85,22 @@ export async function fixtures({ web, moduleBytes }) {
     const put = (bytes) => files.set(`blobs/${sha256(bytes).replace(":", "/")}`, bytes);
     const entries = Object.entries(named).map(([name, one]) => {
       [one.manifest, ...one.blobs].forEach(put);
-      return { mediaType: one.mediaType, digest: one.digest, size: one.manifest.length, annotations: { "org.opencontainers.image.ref.name": name } };
+      return {
+        mediaType: one.mediaType,
+        digest: one.digest,
+        size: one.manifest.length,
+        annotations: { "org.opencontainers.image.ref.name": name },
+      };
     });
     for (const plan of plans) {
       [plan.manifest, ...plan.blobs.map(({ bytes }) => bytes)].forEach(put);
       const annotations = plan.tag ? { "org.opencontainers.image.ref.name": plan.tag } : undefined;
-      entries.push({ mediaType: plan.mediaType, digest: sha256(plan.manifest), size: plan.manifest.length, annotations });
+      entries.push({
+        mediaType: plan.mediaType,
+        digest: sha256(plan.manifest),
+        size: plan.manifest.length,
+        annotations,
+      });
     }
     files.set("index.json", toBytes(JSON.stringify({ schemaVersion: 2, manifests: entries })));
     return files;
@@ -63,7 +109,15 @@ export async function fixtures({ web, moduleBytes }) {
   const tar = async (files) => Buffer.from(await writeTar(files).arrayBuffer());
 
   /** The file of a record, as `bulla record export` writes it. */
-  async function record(decision, documents, { withModule = null, module: named = withModule ? sha256(withModule) : module.digest, change = (value) => value } = {}) {
+  async function record(
+    decision,
+    documents,
+    {
+      withModule = null,
+      module: named = withModule ? sha256(withModule) : module.digest,
+      change = (value) => value,
+    } = {},
+  ) {
     const parts = [];
     const keep = (bytes) => {
       const digest = sha256(bytes);
@@ -76,22 +130,66 @@ export async function fixtures({ web, moduleBytes }) {
     };
     const policies = listed(documents.map(({ name, text }) => ({ digest: sha256(text), name })));
     documents.forEach(({ text }) => keep(toBytes(text)));
-    const evidence = listed(decision.evidence.map(({ bytes, content, ...piece }) => (piece.outcome === "found" ? { ...piece, content, octets: bytes.length } : piece)));
+    const evidence = listed(
+      decision.evidence.map(({ bytes, content, ...piece }) =>
+        piece.outcome === "found" ? { ...piece, content, octets: bytes.length } : piece,
+      ),
+    );
     decision.evidence.forEach(({ bytes }) => bytes && keep(bytes));
     const header = change(decision.header);
     const said = JSON.parse(Buffer.from(header).toString()).ok.verdict;
-    const verdict = { outcome: said.outcome, digest: keep(header), summary: said.summary.slice(0, 400), image: said.digest, pinned: said.pinned };
+    const verdict = {
+      outcome: said.outcome,
+      digest: keep(header),
+      summary: said.summary.slice(0, 400),
+      image: said.digest,
+      pinned: said.pinned,
+    };
     for (const name of ["image", "pinned"]) if (verdict[name] === null) delete verdict[name];
-    const own = toBytes(canonical({ version: 1, question: decision.question, policies, evidence, module: named, verdict, made: { surface: "webhook", action: said.outcome === "accept" ? "allowed" : "denied", object: "Pod web" } }));
+    const own = toBytes(
+      canonical({
+        version: 1,
+        question: decision.question,
+        policies,
+        evidence,
+        module: named,
+        verdict,
+        made: { surface: "webhook", action: said.outcome === "accept" ? "allowed" : "denied", object: "Pod web" },
+      }),
+    );
     if (withModule) keep(withModule);
     const whole = [[sha256(own), own], ...parts];
-    return Buffer.from(encode(toBytes(canonical({ blobs: whole.map(([digest]) => digest), format: "bulla.dev/record/1" })), whole.map(([, bytes]) => bytes)));
+    return Buffer.from(
+      encode(
+        toBytes(canonical({ blobs: whole.map(([digest]) => digest), format: "bulla.dev/record/1" })),
+        whole.map(([, bytes]) => bytes),
+      ),
+    );
   }
 
   const policy = (name, pem, more = "") => ({
     name: `${name}.yaml`,
-    text: `apiVersion: bulla.dev/v1alpha1\nkind: ImagePolicy\nmetadata:\n  name: ${name}\nspec:\n  match:\n    images: [registry.example/**]\n${more}  signers:\n    release:\n      cosign:\n        publicKey: |\n${pem.trim().split("\n").map((line) => `          ${line}`).join("\n")}\n  require: release\n`,
+    text: `apiVersion: bulla.dev/v1alpha1\nkind: ImagePolicy\nmetadata:\n  name: ${name}\nspec:\n  match:\n    images: [registry.example/**]\n${more}  signers:\n    release:\n      cosign:\n        publicKey: |\n${pem
+      .trim()
+      .split("\n")
+      .map((line) => `          ${line}`)
+      .join("\n")}\n  require: release\n`,
   });
 
-  return { bulla, module, key, image, index, signed, layoutFiles, tar, record, policy, sha256, passphrase, framing: { encode, decode: (await at("module.js")).decode }, at };
+  return {
+    bulla,
+    module,
+    key,
+    image,
+    index,
+    signed,
+    layoutFiles,
+    tar,
+    record,
+    policy,
+    sha256,
+    passphrase,
+    framing: { encode, decode: (await at("module.js")).decode },
+    at,
+  };
 }

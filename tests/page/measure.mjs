@@ -55,47 +55,89 @@ for (let round = 0; round < ROUNDS; round += 1) {
   plain.replaced["/rest.html"] = '<!doctype html><script src="rest.js"></script>';
   plain.replaced["/rest.js"] = "setTimeout(() => location.replace('/'), 3000);";
   plain.replaced["/probe.js"] = probe;
-  plain.replaced["/index.html"] = readFileSync(join(web, "index.html"), "utf8").replace("</head>", '<script src="probe.js"></script></head>');
+  plain.replaced["/index.html"] = readFileSync(join(web, "index.html"), "utf8").replace(
+    "</head>",
+    '<script src="probe.js"></script></head>',
+  );
   const profile = mkdtempSync(join(tmpdir(), "bulla-page-"));
-  const child = spawn(chromium, ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", `--user-data-dir=${profile}`, `${plain.origin}/rest.html`], { stdio: "ignore", detached: true });
+  const child = spawn(
+    chromium,
+    [
+      "--headless=new",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--no-first-run",
+      `--user-data-dir=${profile}`,
+      `${plain.origin}/rest.html`,
+    ],
+    { stdio: "ignore", detached: true },
+  );
   const late = setTimeout(() => plain.measured(NaN), 30_000);
-  cold.push(await new Promise((resolve) => { plain.measured = resolve; }));
+  cold.push(
+    await new Promise((resolve) => {
+      plain.measured = resolve;
+    }),
+  );
   clearTimeout(late);
   // The whole group of this one browser.
   process.kill(-child.pid, "SIGKILL");
   await plain.close();
   rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 }
-rows.push(["first verdict after a cold load", `${Math.round(median(cold))} ms`, `goal 500 ms; of ${ROUNDS}: ${cold.map(Math.round).join(", ")}; load of the machine ${loadavg()[0].toFixed(1)}`]);
+rows.push([
+  "first verdict after a cold load",
+  `${Math.round(median(cold))} ms`,
+  `goal 500 ms; of ${ROUNDS}: ${cold.map(Math.round).join(", ")}; load of the machine ${loadavg()[0].toFixed(1)}`,
+]);
 
 const { start, operation, encode } = await made.at("module.js");
 for (const algorithm of ["ecdsa-p256", "ecdsa-p384", "ed25519"]) {
   const pair = await made.key(algorithm);
   const said = new TextEncoder().encode("measured");
-  const { blobs: [signature] } = (await start(made.module.compiled)).call(operation.sign, { key: 0, message: 1, hash: "sha256" }, [pair.file, said]);
-  const message = encode({ key: 0, message: 1, signature: 2, hash: "sha256" }, [new TextEncoder().encode(pair.pem), said, signature]);
+  const {
+    blobs: [signature],
+  } = (await start(made.module.compiled)).call(operation.sign, { key: 0, message: 1, hash: "sha256" }, [
+    pair.file,
+    said,
+  ]);
+  const message = encode({ key: 0, message: 1, signature: 2, hash: "sha256" }, [
+    new TextEncoder().encode(pair.pem),
+    said,
+    signature,
+  ]);
   const encoded = Buffer.from(message).toString("base64");
   const [inPage, inWasmtime] = [[], []];
   const page = await (await browser.newContext({ serviceWorkers: "block" })).newPage();
   await page.goto(server.origin);
   for (let round = 0; round < ROUNDS; round += 1) {
-    inPage.push(await page.evaluate(async ({ encoded: text, each, number }) => {
-      const { compile, start: begin } = await import("./module.js");
-      globalThis.measured ??= await begin(await compile(await (await fetch("bulla.wasm")).arrayBuffer()));
-      const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-      const took = [];
-      for (let count = 0; count < 2 * each; count += 1) {
-        const from = performance.now();
-        globalThis.measured.exchange(number, bytes);
-        took.push(performance.now() - from);
-      }
-      return took.slice(each).reduce((sum, one) => sum + one, 0) / each;
-    }, { encoded, each: EACH, number: operation.check }));
+    inPage.push(
+      await page.evaluate(
+        async ({ encoded: text, each, number }) => {
+          const { compile, start: begin } = await import("./module.js");
+          globalThis.measured ??= await begin(await compile(await (await fetch("bulla.wasm")).arrayBuffer()));
+          const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+          const took = [];
+          for (let count = 0; count < 2 * each; count += 1) {
+            const from = performance.now();
+            globalThis.measured.exchange(number, bytes);
+            took.push(performance.now() - from);
+          }
+          return took.slice(each).reduce((sum, one) => sum + one, 0) / each;
+        },
+        { encoded, each: EACH, number: operation.check },
+      ),
+    );
     if (existsSync(python)) inWasmtime.push(wasmtime(encoded, operation.check));
   }
   await page.context().close();
   const [here, there] = [median(inPage), inWasmtime.length ? median(inWasmtime) : null];
-  rows.push([`one ${algorithm} verification in the page`, `${Math.round(here * 1000)} µs`, there ? `wasmtime ${Math.round(there * 1000)} µs: ${(here / there).toFixed(2)} × (goal 1.30 ×)` : "wasmtime is not here: cargo xtask peers"]);
+  rows.push([
+    `one ${algorithm} verification in the page`,
+    `${Math.round(here * 1000)} µs`,
+    there
+      ? `wasmtime ${Math.round(there * 1000)} µs: ${(here / there).toFixed(2)} × (goal 1.30 ×)`
+      : "wasmtime is not here: cargo xtask peers",
+  ]);
 }
 
 await browser.close();
@@ -123,7 +165,10 @@ for _ in range(2 * ${EACH}):
     free(store, request, len(message))
 print(1000 * sum(took[${EACH}:]) / ${EACH})
 `;
-  const { stdout, stderr, status } = spawnSync(python, ["-c", program, module, encoded], { encoding: "utf8", timeout: 120_000 });
+  const { stdout, stderr, status } = spawnSync(python, ["-c", program, module, encoded], {
+    encoding: "utf8",
+    timeout: 120_000,
+  });
   if (status !== 0) throw new Error(stderr);
   return Number(stdout);
 }

@@ -16,7 +16,14 @@ const only = options.includes("--only") ? options.splice(options.indexOf("--only
 const web = realpathSync(options[0] ?? join(root, "web"));
 const module = realpathSync(options[1] ?? join(root, "target/bulla/bulla.wasm"));
 const chromium = options[2] ?? "/usr/bin/chromium";
-const env = { root, web, module, moduleBytes: new Uint8Array(readFileSync(module)), vectors: join(root, "tests/vectors"), scratch: join(root, "target/page/scratch") };
+const env = {
+  root,
+  web,
+  module,
+  moduleBytes: new Uint8Array(readFileSync(module)),
+  vectors: join(root, "tests/vectors"),
+  scratch: join(root, "target/page/scratch"),
+};
 for (const path of [web, module, chromium]) if (!existsSync(path)) throw new Error(`${path} is not there`);
 
 const made = await fixtures(env);
@@ -32,7 +39,9 @@ for (const file of readdirSync(join(here, "flows")).sort()) {
     const start = performance.now();
     flow.broken.catch(() => {});
     let timer;
-    const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`not done after ${LONGEST_FLOW / 1000} s`)), LONGEST_FLOW); });
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`not done after ${LONGEST_FLOW / 1000} s`)), LONGEST_FLOW);
+    });
     let outcome = "ok  ";
     let why = "";
     try {
@@ -52,5 +61,7 @@ for (const file of readdirSync(join(here, "flows")).sort()) {
   }
 }
 await browser.close();
-console.log(`${failed ? `${failed} failed` : "all passed"} in ${((performance.now() - started) / 1000).toFixed(1)} s; screenshots in target/page`);
+console.log(
+  `${failed ? `${failed} failed` : "all passed"} in ${((performance.now() - started) / 1000).toFixed(1)} s; screenshots in target/page`,
+);
 process.exit(failed ? 1 : 0);

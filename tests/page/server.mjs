@@ -12,8 +12,14 @@ const source = readFileSync(new URL("../../host/server/src/http.rs", import.meta
 export const POLICY = /const POLICY: &str = "([^"]+)"/.exec(source)[1].replace(/\\\n\s*/g, "");
 
 const TYPES = {
-  ".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
-  ".mjs": "text/javascript; charset=utf-8", ".ts": "text/plain; charset=utf-8", ".svg": "image/svg+xml", ".json": "application/json", ".wasm": "application/wasm",
+  ".html": "text/html; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".mjs": "text/javascript; charset=utf-8",
+  ".ts": "text/plain; charset=utf-8",
+  ".svg": "image/svg+xml",
+  ".json": "application/json",
+  ".wasm": "application/wasm",
 };
 
 /**
@@ -35,16 +41,21 @@ export async function serve({ web, module, framing, replaced = {}, policy = POLI
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
   });
-  await new Promise((resolve) => { server.listen(0, "127.0.0.1", resolve); });
+  await new Promise((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
   const origin = `http://127.0.0.1:${server.address().port}`;
   const served = {
-    origin, gateway, replaced,
+    origin,
+    gateway,
+    replaced,
     /** Called with the number that a measuring page sends. */
     measured() {},
-    close: () => new Promise((resolve) => {
-      for (const socket of sockets) socket.destroy();
-      server.close(resolve);
-    }),
+    close: () =>
+      new Promise((resolve) => {
+        for (const socket of sockets) socket.destroy();
+        server.close(resolve);
+      }),
   };
   return served;
 
@@ -54,7 +65,8 @@ export async function serve({ web, module, framing, replaced = {}, policy = POLI
     response.setHeader("X-Content-Type-Options", "nosniff");
     response.setHeader("Referrer-Policy", "no-referrer");
     response.setHeader("Cache-Control", "no-cache");
-    if (request.method === "POST" && path.startsWith("/gateway/v1/")) return gatewayAnswer(path.slice("/gateway/v1/".length), request, response);
+    if (request.method === "POST" && path.startsWith("/gateway/v1/"))
+      return gatewayAnswer(path.slice("/gateway/v1/".length), request, response);
     if (request.method === "POST" && path === "/measured") {
       for await (const part of request) served.measured(Number(part));
       return response.end();
@@ -104,7 +116,9 @@ export async function serve({ web, module, framing, replaced = {}, policy = POLI
     gateway.fetches += 1;
     const pieces = await gateway.source.fetchAll(JSON.parse(body.toString()).needs);
     const blobs = [];
-    const evidence = pieces.map(({ bytes, ...piece }) => (piece.outcome === "found" ? { ...piece, blob: blobs.push(bytes) - 1 } : piece));
+    const evidence = pieces.map(({ bytes, ...piece }) =>
+      piece.outcome === "found" ? { ...piece, blob: blobs.push(bytes) - 1 } : piece,
+    );
     return response.end(framing.encode({ evidence }, blobs));
   }
 }

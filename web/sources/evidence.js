@@ -9,8 +9,11 @@ export function readPieces(message) {
   const { header, blobs } = decode(message);
   const { evidence, question } = toJson(header) ?? {};
   if (!Array.isArray(evidence)) return null;
-  const pieces = evidence.map(({ blob, ...piece }) => (piece.outcome === "found" ? { ...piece, bytes: blobs[blob] } : piece));
-  if (pieces.some((piece) => typeof piece.need !== "string" || (piece.outcome === "found" && !piece.bytes))) return null;
+  const pieces = evidence.map(({ blob, ...piece }) =>
+    piece.outcome === "found" ? { ...piece, bytes: blobs[blob] } : piece,
+  );
+  if (pieces.some((piece) => typeof piece.need !== "string" || (piece.outcome === "found" && !piece.bytes)))
+    return null;
   return { pieces, question };
 }
 

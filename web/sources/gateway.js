@@ -34,7 +34,11 @@ export class Gateway {
   async push(plan, signal) {
     const { registry, repository, tag, reference, subject, mediaType } = plan;
     const blobs = [plan.manifest, ...plan.blobs.map(({ bytes }) => bytes)];
-    const planned = plan.blobs.map(({ digest, mediaType: type }, index) => ({ digest, mediaType: type, blob: index + 1 }));
+    const planned = plan.blobs.map(({ digest, mediaType: type }, index) => ({
+      digest,
+      mediaType: type,
+      blob: index + 1,
+    }));
     const header = { plan: { registry, repository, tag, reference, subject, mediaType, manifest: 0, blobs: planned } };
     await this.#post("v1/push", "application/vnd.bulla.message", encode(header, blobs), signal);
   }
@@ -49,14 +53,23 @@ export class Gateway {
     let bytes;
     try {
       const url = new URL(path, this.#root);
-      response = await fetch(url, { method: "POST", headers, body, signal, cache: "no-store", credentials: "same-origin", redirect: "error" });
+      response = await fetch(url, {
+        method: "POST",
+        headers,
+        body,
+        signal,
+        cache: "no-store",
+        credentials: "same-origin",
+        redirect: "error",
+      });
       bytes = new Uint8Array(await response.arrayBuffer());
     } catch (error) {
       if (signal?.aborted) throw error;
       throw new Problem("gatewayGone");
     }
     if (response.ok) {
-      if (bytes.length > MAX_ANSWER_BYTES) throw new Problem("gatewayTooMuch", { got: bytes.length, limit: MAX_ANSWER_BYTES });
+      if (bytes.length > MAX_ANSWER_BYTES)
+        throw new Problem("gatewayTooMuch", { got: bytes.length, limit: MAX_ANSWER_BYTES });
       return bytes;
     }
     const { error } = toJson(bytes) ?? {};

@@ -6,8 +6,10 @@ import { Problem } from "../problem.js";
 
 const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
 const MANIFEST_TYPES = new Set([
-  "application/vnd.oci.image.manifest.v1+json", INDEX_TYPE,
-  "application/vnd.docker.distribution.manifest.v2+json", "application/vnd.docker.distribution.manifest.list.v2+json",
+  "application/vnd.oci.image.manifest.v1+json",
+  INDEX_TYPE,
+  "application/vnd.docker.distribution.manifest.v2+json",
+  "application/vnd.docker.distribution.manifest.list.v2+json",
 ]);
 /** The annotation that holds a tag or a whole name. */
 const REF_NAME = "org.opencontainers.image.ref.name";
@@ -129,7 +131,13 @@ export class Layout {
       const subject = manifest?.subject?.digest;
       if (typeof subject !== "string" || !MANIFEST_TYPES.has(manifest.mediaType)) continue;
       const { mediaType, artifactType, config, annotations } = manifest;
-      const descriptor = { mediaType, digest, size: blob.size, artifactType: artifactType ?? config?.mediaType, annotations };
+      const descriptor = {
+        mediaType,
+        digest,
+        size: blob.size,
+        artifactType: artifactType ?? config?.mediaType,
+        annotations,
+      };
       found.push({ digest, subject, descriptor });
     }
     this.#referrers = found;

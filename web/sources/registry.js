@@ -4,8 +4,10 @@ import { Problem } from "../problem.js";
 import { texts } from "../texts.js";
 
 const ACCEPT = [
-  "application/vnd.oci.image.index.v1+json", "application/vnd.oci.image.manifest.v1+json",
-  "application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.docker.distribution.manifest.v2+json",
+  "application/vnd.oci.image.index.v1+json",
+  "application/vnd.oci.image.manifest.v1+json",
+  "application/vnd.docker.distribution.manifest.list.v2+json",
+  "application/vnd.docker.distribution.manifest.v2+json",
 ].join(", ");
 
 export class Registry {
@@ -27,7 +29,13 @@ export class Registry {
     let response;
     try {
       const method = kind === "resolve" ? "HEAD" : "GET";
-      response = await fetch(url, { method, signal, headers: { Accept: ACCEPT }, credentials: "omit", referrerPolicy: "no-referrer" });
+      response = await fetch(url, {
+        method,
+        signal,
+        headers: { Accept: ACCEPT },
+        credentials: "omit",
+        referrerPolicy: "no-referrer",
+      });
     } catch (error) {
       if (signal?.aborted) throw error;
       // A browser does not tell a page why; both causes are named.
@@ -36,10 +44,16 @@ export class Registry {
     if (response.status === 404) {
       return kind === "referrers" ? this.#fallback(repository, reference, limit, signal) : { outcome: "absent" };
     }
-    if (!response.ok) return { outcome: "failed", reason: texts.check.registryStatus({ registry: this.#origin, status: response.status }) };
+    if (!response.ok)
+      return {
+        outcome: "failed",
+        reason: texts.check.registryStatus({ registry: this.#origin, status: response.status }),
+      };
     if (kind === "resolve") {
       const digest = response.headers.get("Docker-Content-Digest");
-      return digest ? { outcome: "digest", digest } : { outcome: "failed", reason: texts.check.registryDigest({ registry: this.#origin }) };
+      return digest
+        ? { outcome: "digest", digest }
+        : { outcome: "failed", reason: texts.check.registryDigest({ registry: this.#origin }) };
     }
     const bytes = await within(response, limit);
     if (!(bytes instanceof Uint8Array)) return { outcome: "tooLarge", got: bytes };

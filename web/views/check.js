@@ -19,33 +19,71 @@ export function checkView(app) {
   /** Ends the check that is running, if one is: a new one takes its place. */
   let running = new AbortController();
 
-  const name = field(said.reference, el("input", { type: "text", autocomplete: "off", spellcheck: "false", placeholder: "registry.example/team/app:1.4" }), { hint: said.referenceHint, error: true });
+  const name = field(
+    said.reference,
+    el("input", {
+      type: "text",
+      autocomplete: "off",
+      spellcheck: "false",
+      placeholder: "registry.example/team/app:1.4",
+    }),
+    { hint: said.referenceHint, error: true },
+  );
   const user = field(said.user, el("input", { type: "text", autocomplete: "off", spellcheck: "false" }));
   const password = field(said.password, el("input", { type: "password", autocomplete: "off" }));
-  const byName = el("form", { onsubmit: (event) => {
-    event.preventDefault();
-    const image = name.control.value.trim();
-    name.complain(image ? null : said.noReference);
-    if (image) run([{ image, from: "gateway" }]);
-  } }, name, el("details", { class: "more" }, el("summary", {}, said.credentials), el("p", { class: "hint" }, said.credentialsHint), el("div", { class: "pair" }, user, password)),
-    el("p", {}, el("button", { type: "submit", class: "primary" }, said.check)));
+  const byName = el(
+    "form",
+    {
+      onsubmit: (event) => {
+        event.preventDefault();
+        const image = name.control.value.trim();
+        name.complain(image ? null : said.noReference);
+        if (image) run([{ image, from: "gateway" }]);
+      },
+    },
+    name,
+    el(
+      "details",
+      { class: "more" },
+      el("summary", {}, said.credentials),
+      el("p", { class: "hint" }, said.credentialsHint),
+      el("div", { class: "pair" }, user, password),
+    ),
+    el("p", {}, el("button", { type: "submit", class: "primary" }, said.check)),
+  );
 
   const found = el("div", { class: "found" });
   const results = el("div", { class: "results" });
   const against = el("p", { class: "against" });
   const place = dropPlace({ label: said.drop, hint: said.dropHint, onFiles: take });
 
-  const view = el("section", { "aria-labelledby": "check-title" },
-    el("h1", { id: "check-title" }, said.title), el("p", { class: "lead" }, said.lead), against,
-    el("div", { class: "ways" }, el("section", { "aria-label": said.byName }, el("h2", {}, said.byName), byName), el("section", { "aria-label": said.byFile }, el("h2", {}, said.byFile), place)),
-    found, results);
+  const view = el(
+    "section",
+    { "aria-labelledby": "check-title" },
+    el("h1", { id: "check-title" }, said.title),
+    el("p", { class: "lead" }, said.lead),
+    against,
+    el(
+      "div",
+      { class: "ways" },
+      el("section", { "aria-label": said.byName }, el("h2", {}, said.byName), byName),
+      el("section", { "aria-label": said.byFile }, el("h2", {}, said.byFile), place),
+    ),
+    found,
+    results,
+  );
   app.store.watch(showAgainst);
   showAgainst();
   return view;
 
   async function showAgainst() {
     const { documents, words } = await trust();
-    against.replaceChildren(mark(documents.length ? "accept" : "unknown"), words, " ", el("a", { href: "#pins" }, documents.length ? said.seePins : said.addPin));
+    against.replaceChildren(
+      mark(documents.length ? "accept" : "unknown"),
+      words,
+      " ",
+      el("a", { href: "#pins" }, documents.length ? said.seePins : said.addPin),
+    );
   }
 
   /** What is checked against: what was dropped for this check, or else what is pinned. */
@@ -54,12 +92,20 @@ export function checkView(app) {
     if (keys.length || policies.length) {
       const pins = keys.map(({ name: label, ...key }) => ({ label, scope: [], ...key }));
       const names = [...keys.map(({ name: label }) => label), ...policies.map(({ name: label }) => label)];
-      return { documents: [...documentsOf(pins), ...policies.map(({ name: label, text }) => ({ name: label, text }))], words: said.againstDropped({ names }), short: said.droppedShort({ names }) };
+      return {
+        documents: [...documentsOf(pins), ...policies.map(({ name: label, text }) => ({ name: label, text }))],
+        words: said.againstDropped({ names }),
+        short: said.droppedShort({ names }),
+      };
     }
     const [pins, kept] = await Promise.all([app.store.all("pins"), app.store.all("policies")]);
     const documents = [...documentsOf(pins), ...kept.map(({ name: label, text }) => ({ name: label, text }))];
     const usable = pins.filter(({ publicKey }) => publicKey).length;
-    return { documents, words: documents.length ? said.againstPins({ keys: usable, policies: kept.length }) : said.againstNothing, short: said.pinsShort({ keys: usable, policies: kept.length }) };
+    return {
+      documents,
+      words: documents.length ? said.againstPins({ keys: usable, policies: kept.length }) : said.againstNothing,
+      short: said.pinsShort({ keys: usable, policies: kept.length }),
+    };
   }
 
   async function take(files) {
@@ -75,10 +121,14 @@ export function checkView(app) {
     found.replaceChildren(bar);
     bar.to(null);
     try {
-      drop.content = await app.work().run("collect", { token: drop.token, files: drop.files }, {
-        signal: stop.signal,
-        onProgress: ({ reading, share }) => reading && bar.to(share, said.readingFile({ name: reading })),
-      });
+      drop.content = await app.work().run(
+        "collect",
+        { token: drop.token, files: drop.files },
+        {
+          signal: stop.signal,
+          onProgress: ({ reading, share }) => reading && bar.to(share, said.readingFile({ name: reading })),
+        },
+      );
     } catch (error) {
       if (stop.signal.aborted) clear();
       else found.replaceChildren(problemBox(error));
@@ -109,18 +159,54 @@ export function checkView(app) {
 
   function showFound() {
     const { items, images } = drop.content;
-    const files = el("ul", { class: "items" }, items.map((item) => el("li", {},
-      item.kind === "problem" ? [mark("unknown"), !item.error.message.startsWith(item.name) && [el("b", {}, item.name), ": "], el("span", { class: "wrong" }, item.error.message), detailList(item.error.details)]
-        : [el("b", {}, item.name), " ", said.kinds[item.kind], item.fingerprint && [" ", digest(item.fingerprint)], item.kind === "record" && [" ", el("a", { href: "#replay" }, said.toReplay)],
-          item.notes?.length > 0 && el("ul", {}, item.notes.map((note) => el("li", {}, note.message ?? String(note))))])));
+    const files = el(
+      "ul",
+      { class: "items" },
+      items.map((item) =>
+        el(
+          "li",
+          {},
+          item.kind === "problem"
+            ? [
+                mark("unknown"),
+                !item.error.message.startsWith(item.name) && [el("b", {}, item.name), ": "],
+                el("span", { class: "wrong" }, item.error.message),
+                detailList(item.error.details),
+              ]
+            : [
+                el("b", {}, item.name),
+                " ",
+                said.kinds[item.kind],
+                item.fingerprint && [" ", digest(item.fingerprint)],
+                item.kind === "record" && [" ", el("a", { href: "#replay" }, said.toReplay)],
+                item.notes?.length > 0 &&
+                  el(
+                    "ul",
+                    {},
+                    item.notes.map((note) => el("li", {}, note.message ?? String(note))),
+                  ),
+              ],
+        ),
+      ),
+    );
     choices = images.map((image, index) => choiceOf(image, index));
     const parts = [el("h2", {}, said.found), files, button(said.clear, clear, { class: "small" })];
     if (images.length) {
       const start = el("button", { type: "submit", class: "primary" }, said.checkThese({ count: images.length }));
-      const form = el("form", { class: "images", onsubmit: (event) => {
-        event.preventDefault();
-        runChosen();
-      } }, el("h3", {}, said.images({ count: images.length })), images.length > 1 && allBox(start), choiceList(choices), el("p", {}, start));
+      const form = el(
+        "form",
+        {
+          class: "images",
+          onsubmit: (event) => {
+            event.preventDefault();
+            runChosen();
+          },
+        },
+        el("h3", {}, said.images({ count: images.length })),
+        images.length > 1 && allBox(start),
+        choiceList(choices),
+        el("p", {}, start),
+      );
       parts.push(form);
     } else if (!items.some(({ kind }) => ["key", "policy", "converted", "record", "problem"].includes(kind))) {
       parts.push(el("p", {}, said.noImages));
@@ -132,18 +218,41 @@ export function checkView(app) {
   }
 
   function allBox(start) {
-    const box = el("input", { type: "checkbox", checked: true, onchange: () => {
-      for (const { check } of choices) check.checked = box.checked;
-      start.textContent = said.checkThese({ count: box.checked ? choices.length : 0 });
-    } });
+    const box = el("input", {
+      type: "checkbox",
+      checked: true,
+      onchange: () => {
+        for (const { check } of choices) check.checked = box.checked;
+        start.textContent = said.checkThese({ count: box.checked ? choices.length : 0 });
+      },
+    });
     return el("label", { class: "all" }, box, said.all);
   }
 
   function choiceOf(image) {
-    const check = el("input", { type: "checkbox", checked: true, "aria-label": said.include({ name: image.names[0] ?? image.digest }) });
+    const check = el("input", {
+      type: "checkbox",
+      checked: true,
+      "aria-label": said.include({ name: image.names[0] ?? image.digest }),
+    });
     const value = image.names[0] ?? withTag(image) ?? "";
-    const control = field(said.checkedAs, el("input", { type: "text", value, autocomplete: "off", spellcheck: "false", placeholder: "registry.example/team/app" }), { hint: !image.names.length && value ? said.claimedName : null, error: true });
-    const row = el("div", { class: "row" }, check, el("div", {}, control, image.digest && el("p", { class: "hint" }, digest(image.digest))));
+    const control = field(
+      said.checkedAs,
+      el("input", {
+        type: "text",
+        value,
+        autocomplete: "off",
+        spellcheck: "false",
+        placeholder: "registry.example/team/app",
+      }),
+      { hint: !image.names.length && value ? said.claimedName : null, error: true },
+    );
+    const row = el(
+      "div",
+      { class: "row" },
+      check,
+      el("div", {}, control, image.digest && el("p", { class: "hint" }, digest(image.digest))),
+    );
     return { image, check, control, row };
   }
 
@@ -155,11 +264,13 @@ export function checkView(app) {
       unnamed.control.complain(said.nameNeeded);
       return;
     }
-    await run(chosen.map(({ image, control }) => {
-      const asked = control.control.value.trim();
-      const reference = image.digest && !asked.includes("@") ? `${asked}@${image.digest}` : asked;
-      return { image: reference, from: "files", evidence: image.evidence };
-    }));
+    await run(
+      chosen.map(({ image, control }) => {
+        const asked = control.control.value.trim();
+        const reference = image.digest && !asked.includes("@") ? `${asked}@${image.digest}` : asked;
+        return { image: reference, from: "files", evidence: image.evidence };
+      }),
+    );
   }
 
   async function run(images) {
@@ -167,11 +278,17 @@ export function checkView(app) {
     results.replaceChildren();
     const { documents, short } = await trust();
     if (!documents.length) {
-      results.replaceChildren(el("div", { class: "problem", role: "alert" }, el("p", {}, mark("unknown"), said.nothingPinned, " ", el("a", { href: "#pins" }, said.addPin))));
+      results.replaceChildren(
+        el(
+          "div",
+          { class: "problem", role: "alert" },
+          el("p", {}, mark("unknown"), said.nothingPinned, " ", el("a", { href: "#pins" }, said.addPin)),
+        ),
+      );
       return;
     }
     running.abort();
-    const stop = running = new AbortController();
+    const stop = (running = new AbortController());
     const bar = progress(said.checking({ done: 0, of: images.length }), () => stop.abort());
     const list = el("div", { class: "list" });
     const tally = el("p", { class: "tally", role: "status" });
@@ -180,7 +297,10 @@ export function checkView(app) {
     results.replaceChildren(slot, list);
     const alone = images.length === 1;
     if (alone) bar.to(null);
-    const credentials = user.control.value && password.control.value ? { user: user.control.value, password: password.control.value } : undefined;
+    const credentials =
+      user.control.value && password.control.value
+        ? { user: user.control.value, password: password.control.value }
+        : undefined;
     password.control.value = "";
     const { digest: module } = await app.own;
     const counts = { accept: 0, reject: 0, unknown: 0 };
@@ -189,13 +309,22 @@ export function checkView(app) {
     let frame = 0;
     const flush = () => {
       frame = 0;
-      for (const result of waiting.splice(0, ROWS_A_FRAME)) list.append(resultView(result, images, { against: short, module }));
+      for (const result of waiting.splice(0, ROWS_A_FRAME))
+        list.append(resultView(result, images, { against: short, module }));
       if (alone && done) slot.remove();
       else bar.to(alone ? null : done / images.length, said.checking({ done, of: images.length }));
       if (waiting.length) frame = requestAnimationFrame(flush);
     };
     try {
-      const request = { token: drop.token, files: drop.files, images, documents, credentials, leaves: images.length <= MAX_OPEN, now: Math.floor(Date.now() / 1000) };
+      const request = {
+        token: drop.token,
+        files: drop.files,
+        images,
+        documents,
+        credentials,
+        leaves: images.length <= MAX_OPEN,
+        now: Math.floor(Date.now() / 1000),
+      };
       await app.work().run("check", request, {
         signal: stop.signal,
         onProgress: ({ index, result, round, needs }) => {
@@ -211,7 +340,9 @@ export function checkView(app) {
         },
       });
       while (waiting.length) {
-        await new Promise((resolve) => { requestAnimationFrame(resolve); });
+        await new Promise((resolve) => {
+          requestAnimationFrame(resolve);
+        });
         if (!frame) flush();
       }
       bar.remove();
@@ -221,22 +352,50 @@ export function checkView(app) {
       if (alone) list.firstElementChild?.scrollIntoView({ block: "nearest" });
     } catch (error) {
       bar.remove();
-      slot.append(stop.signal.aborted ? el("p", { class: "note", role: "status" }, said.cancelled({ done, of: images.length })) : problemBox(error));
+      slot.append(
+        stop.signal.aborted
+          ? el("p", { class: "note", role: "status" }, said.cancelled({ done, of: images.length }))
+          : problemBox(error),
+      );
     }
   }
 
   function resultView(result, images, context) {
     const { image } = images[result.index];
-    if (images.length <= MAX_OPEN) return result.error ? el("div", {}, el("h2", {}, said.failed), el("p", {}, el("code", {}, image)), problemBox(result.error)) : verdictView(result, context);
+    if (images.length <= MAX_OPEN)
+      return result.error
+        ? el("div", {}, el("h2", {}, said.failed), el("p", {}, el("code", {}, image)), problemBox(result.error))
+        : verdictView(result, context);
     const outcome = result.verdict?.outcome ?? "unknown";
-    const details = el("details", { class: "line", ontoggle: () => {
-      if (details.open && details.children.length === 1) details.append(result.error ? problemBox(result.error) : verdictView(result, { ...context, level: 3 }));
-    } }, el("summary", {}, mark(outcome), el("span", { class: "need" }, image.split("@")[0]), el("span", { class: `word ${outcome}` }, texts.verdict.outcome[outcome])));
+    const details = el(
+      "details",
+      {
+        class: "line",
+        ontoggle: () => {
+          if (details.open && details.children.length === 1)
+            details.append(result.error ? problemBox(result.error) : verdictView(result, { ...context, level: 3 }));
+        },
+      },
+      el(
+        "summary",
+        {},
+        mark(outcome),
+        el("span", { class: "need" }, image.split("@")[0]),
+        el("span", { class: `word ${outcome}` }, texts.verdict.outcome[outcome]),
+      ),
+    );
     return details;
   }
 }
 
-const detailList = (details) => details?.length > 1 && el("ul", {}, details.map(({ line, column, message }) => el("li", {}, line ? texts.atLine({ line, column }) : "", message)));
+const detailList = (details) =>
+  details?.length > 1 &&
+  el(
+    "ul",
+    {},
+    details.map(({ line, column, message }) => el("li", {}, line ? texts.atLine({ line, column }) : "", message)),
+  );
 
 /** The name that the signatures claim, with the file's tag. */
-const withTag = ({ claimed, tag }) => claimed && (tag && !/:[^/]*$/.test(claimed.replace(/^[^/]*/, "")) ? `${claimed}:${tag}` : claimed);
+const withTag = ({ claimed, tag }) =>
+  claimed && (tag && !/:[^/]*$/.test(claimed.replace(/^[^/]*/, "")) ? `${claimed}:${tag}` : claimed);

@@ -1,37 +1,107 @@
 // Sign: choose images, choose a key, see exactly what will be signed, sign, and take away or push what came of it.
 
-import { pem, toBytes, toJson, toText } from "../bytes.js";
-import { amount, announce, button, choice, choiceList, copyButton, digest, el, field, mark, problemBox, progress, prose, save } from "../dom.js";
+import { toBytes, toJson, toText } from "../bytes.js";
+import {
+  amount,
+  announce,
+  button,
+  choice,
+  choiceList,
+  copyButton,
+  digest,
+  el,
+  field,
+  mark,
+  problemBox,
+  progress,
+  prose,
+  save,
+} from "../dom.js";
 import { dropPlace } from "../drop.js";
 import { documentsOf } from "../pins.js";
-import { generateInBrowser } from "../signers.js";
 import { texts } from "../texts.js";
+import { keyChooser } from "./keys.js";
 
 export function signView(app) {
   const said = texts.sign;
-  const state = { token: null, files: [], rows: [], key: null, gathered: null };
+  const state = { token: null, files: [], rows: [], gathered: null };
 
   // 1: images
   const found = el("div", { class: "found" });
-  const names = field(said.references, el("textarea", { rows: "2", spellcheck: "false", autocomplete: "off", placeholder: "registry.example/team/app:1.4" }), { hint: said.referencesHint });
+  const names = field(
+    said.references,
+    el("textarea", {
+      rows: "2",
+      spellcheck: "false",
+      autocomplete: "off",
+      placeholder: "registry.example/team/app:1.4",
+    }),
+    { hint: said.referencesHint },
+  );
   const user = field(texts.check.user, el("input", { type: "text", autocomplete: "off", spellcheck: "false" }));
   const password = field(texts.check.password, el("input", { type: "password", autocomplete: "off" }));
-  const images = el("section", { class: "step" }, el("h2", {}, said.images), dropPlace({ label: said.drop, hint: said.dropHint, onFiles: take }), found,
-    el("details", { class: "more" }, el("summary", {}, said.byName), names, el("p", { class: "hint" }, texts.check.credentialsHint), el("div", { class: "pair" }, user, password)));
+  const images = el(
+    "section",
+    { class: "step" },
+    el("h2", {}, said.images),
+    dropPlace({ label: said.drop, hint: said.dropHint, onFiles: take }),
+    found,
+    el(
+      "details",
+      { class: "more" },
+      el("summary", {}, said.byName),
+      names,
+      el("p", { class: "hint" }, texts.check.credentialsHint),
+      el("div", { class: "pair" }, user, password),
+    ),
+  );
 
   // 2: key
-  const chosen = el("div", { class: "chosen-key", "aria-live": "polite" });
-  const ways = el("div", { class: "key-ways" });
-  const key = el("section", { class: "step" }, el("h2", {}, said.key), chosen, ways);
+  const keys = keyChooser(app, stale);
+  const key = el("section", { class: "step" }, el("h2", {}, said.key), keys.element);
 
   // 3: what is said
-  const form = choice(said.form, [{ value: "legacy", label: said.legacy, hint: said.legacyHint }, { value: "bundle", label: said.bundle, hint: said.bundleHint }], "legacy", stale);
-  const annotations = field(said.annotations, el("textarea", { rows: "2", spellcheck: "false", autocomplete: "off", placeholder: "stage=production", oninput: stale }), { hint: said.annotationsHint, error: true });
+  const form = choice(
+    said.form,
+    [
+      { value: "legacy", label: said.legacy, hint: said.legacyHint },
+      { value: "bundle", label: said.bundle, hint: said.bundleHint },
+    ],
+    "legacy",
+    stale,
+  );
+  const annotations = field(
+    said.annotations,
+    el("textarea", {
+      rows: "2",
+      spellcheck: "false",
+      autocomplete: "off",
+      placeholder: "stage=production",
+      oninput: stale,
+    }),
+    { hint: said.annotationsHint, error: true },
+  );
   const preview = el("div", { class: "preview", "aria-live": "polite" });
-  const what = el("section", { class: "step" }, el("h2", {}, said.what), form, annotations, el("p", {}, button(said.preview, showPreview, { class: "primary" })), preview);
+  const what = el(
+    "section",
+    { class: "step" },
+    el("h2", {}, said.what),
+    form,
+    annotations,
+    el("p", {}, button(said.preview, showPreview, { class: "primary" })),
+    preview,
+  );
   const done = el("div", { class: "results" });
-  showKeyWays();
-  return el("section", { "aria-labelledby": "sign-title" }, el("h1", { id: "sign-title" }, said.title), el("p", { class: "lead" }, said.lead), images, key, what, done);
+  return el(
+    "section",
+    { "aria-labelledby": "sign-title" },
+    el("h1", { id: "sign-title" }, said.title),
+    el("p", { class: "lead" }, said.lead),
+    images,
+    key,
+    what,
+    done,
+  );
 
   /** Whatever was prepared no longer stands for what is on the page. */
   function stale() {
@@ -51,12 +121,19 @@ export function signView(app) {
       const { images: there, items } = await app.work().run("collect", { token: state.token, files: state.files });
       const problems = items.filter(({ kind }) => kind === "problem");
       state.rows = there.filter((image) => image.digest).map(rowOf);
-      found.replaceChildren(...problems.map(({ error }) => problemBox(error)), state.rows.length ? choiceList(state.rows) : el("p", {}, texts.check.noImages),
-        button(texts.check.clear, () => {
-          Object.assign(state, { files: [], rows: [], token: null });
-          found.replaceChildren();
-          stale();
-        }, { class: "small" }));
+      found.replaceChildren(
+        ...problems.map(({ error }) => problemBox(error)),
+        state.rows.length ? choiceList(state.rows) : el("p", {}, texts.check.noImages),
+        button(
+          texts.check.clear,
+          () => {
+            Object.assign(state, { files: [], rows: [], token: null });
+            found.replaceChildren();
+            stale();
+          },
+          { class: "small" },
+        ),
+      );
       announce(texts.check.images({ count: state.rows.length }));
     } catch (error) {
       found.replaceChildren(problemBox(error));
@@ -64,122 +141,47 @@ export function signView(app) {
   }
 
   function rowOf(image) {
-    const check = el("input", { type: "checkbox", checked: image.here, disabled: !image.here, onchange: stale, "aria-label": texts.check.include({ name: image.names[0] ?? image.digest }) });
+    const check = el("input", {
+      type: "checkbox",
+      checked: image.here,
+      disabled: !image.here,
+      onchange: stale,
+      "aria-label": texts.check.include({ name: image.names[0] ?? image.digest }),
+    });
     const claimed = image.claimed && `${image.claimed}${image.tag ? `:${image.tag}` : ""}`;
-    const control = field(said.signAs, el("input", { type: "text", value: image.names[0] ?? claimed ?? "", oninput: stale, autocomplete: "off", spellcheck: "false", placeholder: "registry.example/team/app:1.4" }), { error: true });
-    return { image, check, control, row: el("div", { class: "row" }, check, el("div", {}, control, el("p", { class: "hint" }, digest(image.digest), !image.here && said.notHere))) };
-  }
-
-  async function showKeyWays() {
-    const kept = await app.store.all("keys");
-    const file = dropPlace({ label: said.keyFile, hint: said.keyFileHint, folders: false, multiple: false, onFiles: ([{ file: dropped }]) => importKey(dropped) });
-    const algorithms = choice(said.algorithm, ["ecdsa-p256", "ecdsa-p384", "ed25519"].map((value) => ({ value, label: said.algorithms[value] })), "ecdsa-p256");
-    const where = choice(said.where, [{ value: "file", label: said.asFile, hint: said.asFileHint }, { value: "browser", label: said.inBrowser, hint: said.inBrowserHint }], "file");
-    const passphrase = field(said.newPassphrase, el("input", { type: "password", autocomplete: "new-password" }), { hint: said.newPassphraseHint, error: true });
-    where.addEventListener("change", () => { passphrase.hidden = where.value !== "file"; });
-    const make = el("form", { onsubmit: async (event) => {
-      event.preventDefault();
-      await generate(algorithms.value, where.value, passphrase);
-    } }, algorithms, where, passphrase, el("p", {}, el("button", { type: "submit" }, said.generate)));
-    ways.replaceChildren(...[
-      kept.length > 0 && el("div", {}, el("h3", {}, said.keptKeys), el("ul", { class: "cards" }, kept.map((entry) => el("li", {}, el("div", {}, el("b", {}, entry.label), el("p", {}, digest(entry.fingerprint))),
-        el("span", {}, button(said.use, () => useFile(entry.file.slice(), entry, true), { "aria-label": said.useThis({ label: entry.label }) }), " ", button(texts.pins.remove, async () => {
-          await app.store.remove("keys", entry.id);
-          await showKeyWays();
-        }, { class: "small", "aria-label": texts.pins.removeThis({ label: entry.label }) }))))),
+    const control = field(
+      said.signAs,
+      el("input", {
+        type: "text",
+        value: image.names[0] ?? claimed ?? "",
+        oninput: stale,
+        autocomplete: "off",
+        spellcheck: "false",
+        placeholder: "registry.example/team/app:1.4",
+      }),
+      { error: true },
+    );
+    return {
+      image,
+      check,
+      control,
+      row: el(
+        "div",
+        { class: "row" },
+        check,
+        el("div", {}, control, el("p", { class: "hint" }, digest(image.digest), !image.here && said.notHere)),
       ),
-      el("div", { class: "ways" }, el("section", { "aria-label": said.importTitle }, el("h3", {}, said.importTitle), file), el("section", { "aria-label": said.generateTitle }, el("h3", {}, said.generateTitle), make)),
-    ].filter(Boolean));
-  }
-
-  async function importKey(file) {
-    stale();
-    try {
-      if (file.size > 64 * 1024) throw new Error(said.keyTooLarge);
-      const bytes = new Uint8Array(await file.arrayBuffer());
-      const encrypted = toText(bytes)?.includes("ENCRYPTED");
-      if (encrypted) {
-        useFile(bytes, { label: file.name }, true);
-        return;
-      }
-      const opened = await app.once("privateKey", { file: bytes.slice() });
-      useFile(bytes, { label: file.name, ...opened }, false);
-    } catch (error) {
-      choose(null);
-      chosen.replaceChildren(problemBox(error));
-    }
-  }
-
-  /** Another key takes the place of the one before, whose octets are wiped. */
-  function choose(next) {
-    state.key?.file?.fill(0);
-    state.key = next;
-  }
-
-  /** A key file is chosen. An encrypted one asks for its passphrase each time it signs. */
-  function useFile(file, { label, fingerprint, algorithm }, encrypted) {
-    stale();
-    const passphrase = encrypted ? field(said.passphrase, el("input", { type: "password", autocomplete: "off" }), { hint: said.passphraseHint, error: true }) : null;
-    choose({ label, file, passphrase, encrypted });
-    const keep = el("div", {});
-    chosen.replaceChildren(el("div", { class: "card" }, el("p", {}, mark("accept"), el("b", {}, label), " ", algorithm ?? said.encrypted), fingerprint && el("p", {}, digest(fingerprint)), passphrase, !encrypted && el("p", { class: "note" }, said.notEncrypted), keep));
-    if (encrypted && !fingerprint) keep.append(button(said.keep, () => keepKey(label, file, passphrase), { class: "small" }));
-    passphrase?.control.focus();
-  }
-
-  /** Keeps an encrypted file in the browser; it is opened once, so that nobody keeps what does not open. */
-  async function keepKey(label, file, passphrase) {
-    try {
-      const { fingerprint, algorithm } = await app.once("privateKey", { file: file.slice(), passphrase: toBytes(passphrase.control.value) });
-      await app.store.put("keys", { label, fingerprint, algorithm, file: file.slice() });
-      announce(said.kept);
-      await showKeyWays();
-    } catch (error) {
-      passphrase.complain(error.message);
-    }
-  }
-
-  async function generate(algorithm, where, passphrase) {
-    stale();
-    passphrase.complain(null);
-    try {
-      if (where === "browser") {
-        const pair = await generateInBrowser(algorithm);
-        const spki = new Uint8Array(await crypto.subtle.exportKey("spki", pair.publicKey));
-        showNewKey({ pair, label: said.browserKey }, await app.work().run("readPin", { text: toText(pem("PUBLIC KEY", spki)) }), null);
-        return;
-      }
-      if (passphrase.control.value.length < 8) {
-        passphrase.complain(said.passphraseShort);
-        return;
-      }
-      const made = await app.once("generate", { algorithm, passphrase: toBytes(passphrase.control.value) });
-      showNewKey({ file: made.file, label: said.newKey, encrypted: true, secret: passphrase.control }, { ...made, publicKey: toText(made.publicKey) }, made.file);
-      await app.store.put("keys", { label: `${said.newKey} ${new Date().toISOString().slice(0, 10)}`, fingerprint: made.fingerprint, algorithm: made.algorithm, file: made.file.slice() });
-    } catch (error) {
-      chosen.replaceChildren(problemBox(error));
-    }
-  }
-
-  function showNewKey(keyToUse, { fingerprint, algorithm, publicKey }, file) {
-    choose(keyToUse);
-    // The passphrase was typed a moment ago, and is asked for again only when the page was left.
-    if (keyToUse.secret) state.key.passphrase = Object.assign(field(said.passphrase, keyToUse.secret.cloneNode(), { error: true }));
-    if (keyToUse.secret) state.key.passphrase.control.value = keyToUse.secret.value;
-    if (keyToUse.secret) keyToUse.secret.value = "";
-    chosen.replaceChildren(el("div", { class: "card" }, el("p", {}, mark("accept"), el("b", {}, keyToUse.label), " ", algorithm), el("p", {}, digest(fingerprint)),
-      el("p", { class: "actions" }, file && button(said.savePrivate, () => save("bulla.key", file)), button(said.savePublic, () => save("bulla.pub", publicKey)),
-        button(said.pinIt, async () => {
-          await app.store.put("pins", { label: keyToUse.label, fingerprint, algorithm, publicKey, scope: [], notBefore: null, notAfter: null });
-          announce(texts.pins.pinned({ label: keyToUse.label }));
-        })), file ? el("p", { class: "hint" }, said.savePrivateHint) : el("p", { class: "note" }, said.inBrowserHint), state.key.passphrase));
+    };
   }
 
   /** What is to be signed, as somebody asked for it; null where something is missing. */
   function request() {
     annotations.complain(null);
     const signed = {};
-    for (const line of annotations.control.value.split("\n").map((text) => text.trim()).filter(Boolean)) {
+    for (const line of annotations.control.value
+      .split("\n")
+      .map((text) => text.trim())
+      .filter(Boolean)) {
       const at = line.indexOf("=");
       if (at < 1) {
         annotations.complain(said.annotationWrong({ line }));
@@ -198,12 +200,17 @@ export function signView(app) {
       const name = control.control.value.trim();
       return { image: name.includes("@") ? name : `${name}@${image.digest}`, from: "files" };
     });
-    const byName = names.control.value.split(/\s+/).filter(Boolean).map((image) => ({ image, from: "gateway" }));
+    const byName = names.control.value
+      .split(/\s+/)
+      .filter(Boolean)
+      .map((image) => ({ image, from: "gateway" }));
     return { images: [...fromFiles, ...byName], form: form.value, annotations: signed };
   }
 
   function credentials() {
-    return user.control.value && password.control.value ? { user: user.control.value, password: password.control.value } : undefined;
+    return user.control.value && password.control.value
+      ? { user: user.control.value, password: password.control.value }
+      : undefined;
   }
 
   async function showPreview() {
@@ -218,10 +225,23 @@ export function signView(app) {
     const bar = progress(said.gathering, () => stop.abort());
     preview.replaceChildren(bar);
     try {
-      const gathered = await app.work().run("gather", { token: state.token, files: state.files, images: wanted.images, form: wanted.form, credentials: credentials() }, {
-        signal: stop.signal, onProgress: ({ index, image }) => image && bar.to(index / wanted.images.length, image),
-      });
-      const prepared = await app.work().run("prepare", { images: gathered, form: wanted.form, annotations: wanted.annotations });
+      const gathered = await app.work().run(
+        "gather",
+        {
+          token: state.token,
+          files: state.files,
+          images: wanted.images,
+          form: wanted.form,
+          credentials: credentials(),
+        },
+        {
+          signal: stop.signal,
+          onProgress: ({ index, image }) => image && bar.to(index / wanted.images.length, image),
+        },
+      );
+      const prepared = await app
+        .work()
+        .run("prepare", { images: gathered, form: wanted.form, annotations: wanted.annotations });
       state.gathered = { ...wanted, images: gathered };
       showPrepared(prepared, gathered, wanted);
     } catch (error) {
@@ -232,17 +252,39 @@ export function signView(app) {
   function showPrepared(prepared, gathered, { form: kind }) {
     const list = prepared.map(({ image, payload, digest: hash }, index) => {
       const [name, about] = image.split("@");
-      const place = kind === "legacy" ? said.placeTag({ tag: `${about.replace(":", "-")}.sig`, kept: gathered[index].existing ? toJson(gathered[index].existing).layers.length : 0 }) : said.placeBundle;
-      return el("li", {}, el("details", { open: prepared.length <= 3 }, el("summary", {}, el("b", {}, name), " ", el("span", { class: "tag" }, gathered[index].kind)),
-        el("p", {}, digest(about)), el("p", {}, kind === "legacy" ? said.exactly : said.exactlyBundle), el("pre", { tabindex: "0" }, toText(payload)), el("p", { class: "hint" }, said.messageDigest, " ", digest(hash)), el("p", {}, prose(place))));
+      const place =
+        kind === "legacy"
+          ? said.placeTag({
+              tag: `${about.replace(":", "-")}.sig`,
+              kept: gathered[index].existing ? toJson(gathered[index].existing).layers.length : 0,
+            })
+          : said.placeBundle;
+      return el(
+        "li",
+        {},
+        el(
+          "details",
+          { open: prepared.length <= 3 },
+          el("summary", {}, el("b", {}, name), " ", el("span", { class: "tag" }, gathered[index].kind)),
+          el("p", {}, digest(about)),
+          el("p", {}, kind === "legacy" ? said.exactly : said.exactlyBundle),
+          el("pre", { tabindex: "0" }, toText(payload)),
+          el("p", { class: "hint" }, said.messageDigest, " ", digest(hash)),
+          el("p", {}, prose(place)),
+        ),
+      );
     });
-    preview.replaceChildren(el("h3", {}, said.previewTitle({ count: prepared.length })), el("p", { class: "hint" }, said.previewHint), el("ol", { class: "prepared" }, list),
-      el("p", {}, button(said.signThese({ count: prepared.length }), signAll, { class: "primary" })));
+    preview.replaceChildren(
+      el("h3", {}, said.previewTitle({ count: prepared.length })),
+      el("p", { class: "hint" }, said.previewHint),
+      el("ol", { class: "prepared" }, list),
+      el("p", {}, button(said.signThese({ count: prepared.length }), signAll, { class: "primary" })),
+    );
   }
 
   async function signAll() {
     done.replaceChildren();
-    const { key: own, gathered: wanted } = state;
+    const [own, wanted] = [keys.current(), state.gathered];
     if (!own) {
       done.replaceChildren(problemBox(new Error(said.noKey)));
       return;
@@ -254,10 +296,18 @@ export function signView(app) {
     done.replaceChildren(bar);
     try {
       const kept = wanted.images.map((image) => image.kept);
-      const secret = own.pair ? { pair: own.pair } : { file: own.file.slice(), passphrase: own.encrypted ? toBytes(own.passphrase.control.value) : undefined };
-      const signed = await app.once("sign", { images: wanted.images, form: wanted.form, annotations: wanted.annotations, kept, ...secret }, {
-        signal: stop.signal, onProgress: ({ done: count, of, image }) => bar.to(count / of, said.signingOne({ done: count + 1, of, image: image.split("@")[0] })),
-      });
+      const secret = own.pair
+        ? { pair: own.pair }
+        : { file: own.file.slice(), passphrase: own.encrypted ? toBytes(own.passphrase.control.value) : undefined };
+      const signed = await app.once(
+        "sign",
+        { images: wanted.images, form: wanted.form, annotations: wanted.annotations, kept, ...secret },
+        {
+          signal: stop.signal,
+          onProgress: ({ done: count, of, image }) =>
+            bar.to(count / of, said.signingOne({ done: count + 1, of, image: image.split("@")[0] })),
+        },
+      );
       if (own.passphrase) own.passphrase.control.value = "";
       showSigned(signed);
     } catch (error) {
@@ -270,18 +320,75 @@ export function signView(app) {
   }
 
   function showSigned({ plans, archives, publicKey }) {
-    const planned = plans.map((plan) => el("li", {}, el("details", {}, el("summary", {}, el("b", {}, `${plan.registry}/${plan.repository}`), " ", plan.alreadyThere ? said.alreadyThere : said.toPush({ blobs: plan.blobs.length })),
-      el("dl", { class: "facts" }, [[said.under, el("code", {}, plan.reference)], [texts.verdict.image, el("code", {}, plan.image)], ...plan.blobs.map((blob) => [blob.mediaType, [digest(blob.digest), ` ${amount(blob.bytes.length)} ${texts.octets}`]])].map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
-      el("p", {}, said.manifest), el("pre", { tabindex: "0" }, JSON.stringify(toJson(plan.manifest), null, 2)))));
+    const planned = plans.map((plan) =>
+      el(
+        "li",
+        {},
+        el(
+          "details",
+          {},
+          el(
+            "summary",
+            {},
+            el("b", {}, `${plan.registry}/${plan.repository}`),
+            " ",
+            plan.alreadyThere ? said.alreadyThere : said.toPush({ blobs: plan.blobs.length }),
+          ),
+          el(
+            "dl",
+            { class: "facts" },
+            [
+              [said.under, el("code", {}, plan.reference)],
+              [texts.verdict.image, el("code", {}, plan.image)],
+              ...plan.blobs.map((blob) => [
+                blob.mediaType,
+                [digest(blob.digest), ` ${amount(blob.bytes.length)} ${texts.octets}`],
+              ]),
+            ].map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
+          ),
+          el("p", {}, said.manifest),
+          el("pre", { tabindex: "0" }, JSON.stringify(toJson(plan.manifest), null, 2)),
+        ),
+      ),
+    );
     const downloads = archives.map(({ repository, file, archive, references }) => {
-      const commands = references.map((reference) => `skopeo copy --all oci-archive:${file}:${reference} docker://${repository}:${reference}`).join("\n");
-      return el("div", { class: "card" }, el("p", {}, button(said.download({ file }), () => save(file, archive), { class: "primary" })), el("p", { class: "hint" }, said.pushWith), el("pre", { tabindex: "0" }, commands), el("p", {}, copyButton(commands)));
+      const commands = references
+        .map((reference) => `skopeo copy --all oci-archive:${file}:${reference} docker://${repository}:${reference}`)
+        .join("\n");
+      return el(
+        "div",
+        { class: "card" },
+        el(
+          "p",
+          {},
+          button(said.download({ file }), () => save(file, archive), { class: "primary" }),
+        ),
+        el("p", { class: "hint" }, said.pushWith),
+        el("pre", { tabindex: "0" }, commands),
+        el("p", {}, copyButton(commands)),
+      );
     });
     const pushing = el("div", { "aria-live": "polite" });
     const heading = el("h2", { tabindex: "-1" }, said.signed({ count: plans.length }));
-    done.replaceChildren(el("div", { class: "verdict accept" }, el("header", {}, mark("accept"), el("div", {}, heading, el("p", { class: "plain" }, said.signedPlain))),
-      el("h3", {}, said.plan), el("ol", { class: "prepared" }, planned), el("h3", {}, said.take), downloads,
-      el("h3", {}, said.pushTitle), el("p", { class: "hint" }, said.pushHint), el("p", {}, button(said.push, () => push(plans, publicKey, pushing))), pushing));
+    done.replaceChildren(
+      el(
+        "div",
+        { class: "verdict accept" },
+        el("header", {}, mark("accept"), el("div", {}, heading, el("p", { class: "plain" }, said.signedPlain))),
+        el("h3", {}, said.plan),
+        el("ol", { class: "prepared" }, planned),
+        el("h3", {}, said.take),
+        downloads,
+        el("h3", {}, said.pushTitle),
+        el("p", { class: "hint" }, said.pushHint),
+        el(
+          "p",
+          {},
+          button(said.push, () => push(plans, publicKey, pushing)),
+        ),
+        pushing,
+      ),
+    );
     heading.focus();
   }
 
@@ -300,11 +407,30 @@ export function signView(app) {
       }
       const pin = await app.work().run("readPin", { text: toText(publicKey) });
       const outcomes = [];
-      await app.work().run("check", { token: null, files: [], images: plans.map(({ image }) => ({ image, from: "gateway" })), documents: documentsOf([{ label: "key", scope: [], ...pin, notBefore: null, notAfter: null }]), credentials: secret, leaves: false, now: Math.floor(Date.now() / 1000) }, {
-        onProgress: ({ result }) => result && outcomes.push(result.verdict?.outcome ?? "unknown"),
-      });
+      await app.work().run(
+        "check",
+        {
+          token: null,
+          files: [],
+          images: plans.map(({ image }) => ({ image, from: "gateway" })),
+          documents: documentsOf([{ label: "key", scope: [], ...pin, notBefore: null, notAfter: null }]),
+          credentials: secret,
+          leaves: false,
+          now: Math.floor(Date.now() / 1000),
+        },
+        {
+          onProgress: ({ result }) => result && outcomes.push(result.verdict?.outcome ?? "unknown"),
+        },
+      );
       const good = outcomes.filter((outcome) => outcome === "accept").length;
-      place.replaceChildren(el("p", { role: "status" }, mark(good === plans.length ? "accept" : "unknown"), said.readBack({ good, of: plans.length })));
+      place.replaceChildren(
+        el(
+          "p",
+          { role: "status" },
+          mark(good === plans.length ? "accept" : "unknown"),
+          said.readBack({ good, of: plans.length }),
+        ),
+      );
     } catch (error) {
       place.replaceChildren(problemBox(error), el("p", {}, said.pushedOf({ done: pushed, of: plans.length })));
     }

@@ -26,27 +26,66 @@ export function verdictView(result, { level = 2, against, module } = {}) {
     against && [said.against, against],
     module && [said.module, digest(module)],
   ].filter(Boolean);
-  return el("article", { class: `verdict ${verdict.outcome}`, "aria-labelledby": id },
-    el("header", {}, mark(verdict.outcome),
-      el("div", {}, el(`h${level}`, { id }, said.outcome[verdict.outcome]), el("p", { class: "plain" }, plainWords(verdict)))),
+  return el(
+    "article",
+    { class: `verdict ${verdict.outcome}`, "aria-labelledby": id },
+    el(
+      "header",
+      {},
+      mark(verdict.outcome),
+      el(
+        "div",
+        {},
+        el(`h${level}`, { id }, said.outcome[verdict.outcome]),
+        el("p", { class: "plain" }, plainWords(verdict)),
+      ),
+    ),
     !verdict.enforced && el("p", { class: "note" }, said.notEnforced),
     verdict.warnings.map((warning) => el("p", { class: "note" }, prose(warning))),
     advice && el("p", { class: "change" }, el("strong", {}, said.change), " ", prose(advice)),
-    el("dl", { class: "facts" }, facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
+    el(
+      "dl",
+      { class: "facts" },
+      facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
+    ),
     el(`h${level + 1}`, {}, said.how),
     verdict.reasons.length > 0 && reasonList(verdict.reasons),
-    verdict.policies.map(({ policy, mode, tree }) => el("section", { class: "policy" },
-      el("p", { class: "policy-name" }, said.policy, " ", el("b", {}, policy), mode !== "enforce" && el("span", { class: "tag" }, said.modes[mode])),
-      el("ul", { class: "tree" }, node(tree, result, pieces)))),
+    verdict.policies.map(({ policy, mode, tree }) =>
+      el(
+        "section",
+        { class: "policy" },
+        el(
+          "p",
+          { class: "policy-name" },
+          said.policy,
+          " ",
+          el("b", {}, policy),
+          mode !== "enforce" && el("span", { class: "tag" }, said.modes[mode]),
+        ),
+        el("ul", { class: "tree" }, node(tree, result, pieces)),
+      ),
+    ),
     verdict.otherForms?.length > 0 && el("p", { class: "note" }, said.otherForms(verdict.otherForms)),
     leaves.length > 0 && platformTable(leaves, level, { against, module }),
     el(`h${level + 1}`, {}, said.evidence),
     el("p", { class: "hint" }, said.evidenceHint),
     pieces.list,
-    el("p", { class: "actions" },
-      button(said.saveEvidence, () => save("bulla.evidence", writePieces(question, evidence.map(({ content, ...piece }) => piece)))),
+    el(
+      "p",
+      { class: "actions" },
+      button(said.saveEvidence, () =>
+        save(
+          "bulla.evidence",
+          writePieces(
+            question,
+            evidence.map(({ content, ...piece }) => piece),
+          ),
+        ),
+      ),
       button(said.saveVerdict, () => save("verdict.json", header, "application/json")),
-      button(said.print, () => print())));
+      button(said.print, () => print()),
+    ),
+  );
 }
 
 /** One sentence without jargon. */
@@ -58,14 +97,34 @@ export function plainWords(verdict) {
     return signers.size ? said.acceptedBy({ signers: [...signers] }) : said.acceptedPlain;
   }
   if (verdict.outcome === "unknown") return said.unknownPlain;
-  const codes = new Set(verdict.policies.flatMap(({ tree }) => codesIn(tree)).concat(verdict.reasons.map(({ code }) => code)));
-  const telling = ["no-policy", "revoked-digest", "signer-revoked", "signer-not-valid", "wrong-identity", "wrong-digest", "annotation", "condition", "predicate", "threshold", "other-key", "not-signed", "nothing-found"];
+  const codes = new Set(
+    verdict.policies.flatMap(({ tree }) => codesIn(tree)).concat(verdict.reasons.map(({ code }) => code)),
+  );
+  const telling = [
+    "no-policy",
+    "revoked-digest",
+    "signer-revoked",
+    "signer-not-valid",
+    "wrong-identity",
+    "wrong-digest",
+    "annotation",
+    "condition",
+    "predicate",
+    "threshold",
+    "other-key",
+    "not-signed",
+    "nothing-found",
+  ];
   const code = telling.find((one) => codes.has(one));
   return said.rejected[code] ?? said.rejectedPlain;
 }
 
 const signersIn = ({ rule, outcome, of = [] }) =>
-  outcome !== "accept" ? [] : [/^signer (.*)$/.exec(rule)?.[1], /^attestation .* by (.*?)$/.exec(rule)?.[1], ...of.flatMap(signersIn)].filter(Boolean);
+  outcome !== "accept"
+    ? []
+    : [/^signer (.*)$/.exec(rule)?.[1], /^attestation .* by (.*?)$/.exec(rule)?.[1], ...of.flatMap(signersIn)].filter(
+        Boolean,
+      );
 const codesIn = ({ reasons = [], of = [] }) => [...reasons.map(({ code }) => code), ...of.flatMap(codesIn)];
 
 /** A rule of the tree, in words. */
@@ -92,16 +151,38 @@ function node(tree, result, pieces) {
     tree.key && el("p", {}, said.key, " ", digest(tree.key)),
     tree.exempted && el("p", {}, tree.exempted),
     tree.digest && el("p", {}, said.digest, " ", digest(tree.digest)),
-    tree.signature && el("p", {}, said.place[tree.signature.holder] ?? tree.signature.holder, " ", String(tree.signature.number)),
+    tree.signature &&
+      el("p", {}, said.place[tree.signature.holder] ?? tree.signature.holder, " ", String(tree.signature.number)),
     tree.reasons?.length > 0 && reasonList(tree.reasons),
     links.length > 0 && el("p", { class: "links" }, said.show, " ", links),
   ].filter(Boolean);
-  const line = [mark(tree.outcome), el("span", { class: "rule" }, ruleWords(tree.rule)), el("span", { class: `word ${tree.outcome}` }, said.holds[tree.outcome])];
-  const own = facts.length ? el("details", { open: tree.outcome !== "accept" }, el("summary", {}, line), facts) : el("p", { class: "line" }, line);
-  return el("li", {}, own, tree.of?.length > 0 && el("ul", {}, tree.of.map((part) => node(part, result, pieces))));
+  const line = [
+    mark(tree.outcome),
+    el("span", { class: "rule" }, ruleWords(tree.rule)),
+    el("span", { class: `word ${tree.outcome}` }, said.holds[tree.outcome]),
+  ];
+  const own = facts.length
+    ? el("details", { open: tree.outcome !== "accept" }, el("summary", {}, line), facts)
+    : el("p", { class: "line" }, line);
+  return el(
+    "li",
+    {},
+    own,
+    tree.of?.length > 0 &&
+      el(
+        "ul",
+        {},
+        tree.of.map((part) => node(part, result, pieces)),
+      ),
+  );
 }
 
-const reasonList = (reasons) => el("ul", { class: "reasons" }, reasons.map(({ code, message }) => el("li", {}, prose(message), " ", el("span", { class: "code" }, code))));
+const reasonList = (reasons) =>
+  el(
+    "ul",
+    { class: "reasons" },
+    reasons.map(({ code, message }) => el("li", {}, prose(message), " ", el("span", { class: "code" }, code))),
+  );
 
 /** The evidence behind a line: the manifest that brings a signature, and what was signed. */
 function piecesOf(signature, evidence) {
@@ -123,12 +204,31 @@ function evidenceList(evidence) {
   const said = texts.verdict;
   const items = evidence.map((piece) => {
     const body = el("div", { class: "body" });
-    const details = el("details", { class: "bulk", ontoggle: () => {
-      if (details.open && !body.hasChildNodes()) body.append(...pieceBody(piece));
-    } }, el("summary", {}, el("span", { class: "need" }, needWords(piece.need)), el("span", { class: "word" }, said.came[piece.outcome]?.(piece) ?? piece.outcome)), body);
+    const details = el(
+      "details",
+      {
+        class: "bulk",
+        ontoggle: () => {
+          if (details.open && !body.hasChildNodes()) body.append(...pieceBody(piece));
+        },
+      },
+      el(
+        "summary",
+        {},
+        el("span", { class: "need" }, needWords(piece.need)),
+        el("span", { class: "word" }, said.came[piece.outcome]?.(piece) ?? piece.outcome),
+      ),
+      body,
+    );
     return details;
   });
-  const list = evidence.length ? el("ol", { class: "evidence" }, items.map((item) => el("li", {}, item))) : el("p", {}, said.noEvidence);
+  const list = evidence.length
+    ? el(
+        "ol",
+        { class: "evidence" },
+        items.map((item) => el("li", {}, item)),
+      )
+    : el("p", {}, said.noEvidence);
   return {
     list,
     show(index) {
@@ -141,24 +241,42 @@ function evidenceList(evidence) {
 }
 
 /** A need in short: what it is, and the ends of its digest. The whole one is inside. */
-const needWords = (need) => el("code", { title: need }, need.replace(/([0-9a-f]{8})[0-9a-f]{48}([0-9a-f]{8})/g, "$1…$2"));
+const needWords = (need) =>
+  el("code", { title: need }, need.replace(/([0-9a-f]{8})[0-9a-f]{48}([0-9a-f]{8})/g, "$1…$2"));
 
 function pieceBody(piece) {
   const said = texts.verdict;
   const asked = el("p", { class: "hint" }, el("code", {}, piece.need));
-  if (piece.outcome !== "found") return [asked, el("p", {}, piece.digest ? digest(piece.digest) : (piece.reason ?? said.came[piece.outcome]?.(piece) ?? ""))];
+  if (piece.outcome !== "found")
+    return [
+      asked,
+      el("p", {}, piece.digest ? digest(piece.digest) : (piece.reason ?? said.came[piece.outcome]?.(piece) ?? "")),
+    ];
   const value = toJson(piece.bytes);
   const inner = value?.payload ?? value?.dsseEnvelope?.payload;
   const decoded = typeof inner === "string" ? toJson(fromBase64(inner) ?? new Uint8Array()) : undefined;
   const text = value === undefined ? (toText(piece.bytes) ?? said.binary) : JSON.stringify(value, null, 2);
-  const shown = (content) => el("pre", { tabindex: "0" }, content.length > MAX_SHOWN ? `${content.slice(0, MAX_SHOWN)}\n${said.cut}` : content);
+  const shown = (content) =>
+    el("pre", { tabindex: "0" }, content.length > MAX_SHOWN ? `${content.slice(0, MAX_SHOWN)}\n${said.cut}` : content);
   return [
     asked,
     el("p", {}, digest(piece.content), piece.mediaType && el("span", { class: "media" }, piece.mediaType)),
-    decoded !== undefined && [el("p", {}, said.signedStatement), shown(JSON.stringify(decoded, null, 2)), el("p", {}, said.asItLies)],
+    decoded !== undefined && [
+      el("p", {}, said.signedStatement),
+      shown(JSON.stringify(decoded, null, 2)),
+      el("p", {}, said.asItLies),
+    ],
     shown(text),
-    el("p", {}, copyButton(text), " ", button(texts.save, () => save(piece.content.slice(7, 19), piece.bytes), { class: "small" })),
-  ].flat().filter(Boolean);
+    el(
+      "p",
+      {},
+      copyButton(text),
+      " ",
+      button(texts.save, () => save(piece.content.slice(7, 19), piece.bytes), { class: "small" }),
+    ),
+  ]
+    .flat()
+    .filter(Boolean);
 }
 
 function platformTable(leaves, level, context) {
@@ -166,13 +284,48 @@ function platformTable(leaves, level, context) {
   const rows = leaves.map(({ platform, digest: leaf, result }) => {
     const holder = el("td", { colspan: "3", class: "inner" });
     const row = el("tr", { hidden: true }, holder);
-    const toggle = button(platform ?? said.noPlatform, () => {
-      if (!holder.hasChildNodes()) holder.append(verdictView(result, { level: Math.min(level + 2, 4), ...context }));
-      row.hidden = !row.hidden;
-      toggle.setAttribute("aria-expanded", String(!row.hidden));
-    }, { class: "link", "aria-expanded": "false" });
-    return [el("tr", {}, el("th", { scope: "row" }, toggle), el("td", {}, mark(result.verdict.outcome), texts.verdict.outcome[result.verdict.outcome]), el("td", {}, digest(leaf))), row];
+    const toggle = button(
+      platform ?? said.noPlatform,
+      () => {
+        if (!holder.hasChildNodes()) holder.append(verdictView(result, { level: Math.min(level + 2, 4), ...context }));
+        row.hidden = !row.hidden;
+        toggle.setAttribute("aria-expanded", String(!row.hidden));
+      },
+      { class: "link", "aria-expanded": "false" },
+    );
+    return [
+      el(
+        "tr",
+        {},
+        el("th", { scope: "row" }, toggle),
+        el("td", {}, mark(result.verdict.outcome), texts.verdict.outcome[result.verdict.outcome]),
+        el("td", {}, digest(leaf)),
+      ),
+      row,
+    ];
   });
-  return el("div", { class: "platforms" }, el(`h${level + 1}`, {}, said.platforms), el("p", { class: "hint" }, said.platformsHint),
-    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": said.platforms }, el("table", {}, el("thead", {}, el("tr", {}, [said.platform, said.alone, said.digest].map((name) => el("th", { scope: "col" }, name)))), el("tbody", {}, rows))));
+  return el(
+    "div",
+    { class: "platforms" },
+    el(`h${level + 1}`, {}, said.platforms),
+    el("p", { class: "hint" }, said.platformsHint),
+    el(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": said.platforms },
+      el(
+        "table",
+        {},
+        el(
+          "thead",
+          {},
+          el(
+            "tr",
+            {},
+            [said.platform, said.alone, said.digest].map((name) => el("th", { scope: "col" }, name)),
+          ),
+        ),
+        el("tbody", {}, rows),
+      ),
+    ),
+  );
 }

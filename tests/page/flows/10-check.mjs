@@ -3,10 +3,17 @@
 import { give, named, pin, saved } from "../driver.mjs";
 
 /** An image signed by one key, with a layout of it. */
-export async function signedLayout({ fixtures }, { form = "legacy", name = "registry.example/shop/app:1.4", content = "app", by } = {}) {
+export async function signedLayout(
+  { fixtures },
+  { form = "legacy", name = "registry.example/shop/app:1.4", content = "app", by } = {},
+) {
   const key = by ?? (await fixtures.key());
   const image = fixtures.image(content);
-  const plans = await fixtures.signed([{ image: `${name}@${image.digest}`, manifest: image.manifest, mediaType: image.mediaType }], key, { form });
+  const plans = await fixtures.signed(
+    [{ image: `${name}@${image.digest}`, manifest: image.manifest, mediaType: image.mediaType }],
+    key,
+    { form },
+  );
   return { key, image, plans, name, tar: await fixtures.tar(fixtures.layoutFiles({ [name]: image }, plans)) };
 }
 
@@ -20,7 +27,10 @@ export const flows = {
     await give(page, named("app.tar", tar));
     await flow.text(page, ".verdict h2", "Accepted");
     await flow.text(page, ".verdict .plain", "“release”");
-    flow.expect((await page.locator(".verdict").innerText()).includes("registry.example/shop/app:1.4"), "the image's name");
+    flow.expect(
+      (await page.locator(".verdict").innerText()).includes("registry.example/shop/app:1.4"),
+      "the image's name",
+    );
     await flow.axe(page, "an accepted image");
     await flow.shot(page, "check-accepted-light");
     await page.locator(".tree summary").first().click();
@@ -55,7 +65,10 @@ export const flows = {
     await page.getByRole("button", { name: "Check this image" }).click();
     await flow.text(page, ".verdict .plain", "but for another image");
     const unsigned = flow.fixtures.image("unsigned");
-    await give(page, named("app.tar", await flow.fixtures.tar(flow.fixtures.layoutFiles({ "registry.example/shop/app:2": unsigned }))));
+    await give(
+      page,
+      named("app.tar", await flow.fixtures.tar(flow.fixtures.layoutFiles({ "registry.example/shop/app:2": unsigned }))),
+    );
     await flow.text(page, ".verdict .plain", "not signed");
   },
 
@@ -65,7 +78,11 @@ export const flows = {
     const leaves = [fixtures.image("amd64"), fixtures.image("arm64")];
     const index = fixtures.index(leaves);
     const name = "registry.example/shop/app:1.4";
-    const about = [index, leaves[0]].map(({ digest, manifest, mediaType }) => ({ image: `${name}@${digest}`, manifest, mediaType }));
+    const about = [index, leaves[0]].map(({ digest, manifest, mediaType }) => ({
+      image: `${name}@${digest}`,
+      manifest,
+      mediaType,
+    }));
     const plans = await fixtures.signed(about, key, { form: "bundle" });
     const page = await flow.page();
     await pin(page, key.pem, "release");
@@ -82,7 +99,10 @@ export const flows = {
     await flow.shot(page, "check-platforms-light");
     // The bundle alone: the image is not here, and its digest is all that a decision needs.
     await page.getByRole("button", { name: "Clear" }).click();
-    await give(page, named("app.sigstore.json", plans[1].blobs.find(({ mediaType }) => mediaType.includes("bundle")).bytes));
+    await give(
+      page,
+      named("app.sigstore.json", plans[1].blobs.find(({ mediaType }) => mediaType.includes("bundle")).bytes),
+    );
     await page.locator(".choices input[type=text]").waitFor();
     if (!(await page.locator(".verdict").count())) await page.getByRole("button", { name: "Check this image" }).click();
     await flow.text(page, ".verdict h2", "Accepted");
@@ -92,24 +112,47 @@ export const flows = {
     const { fixtures } = flow;
     const { key, tar } = await signedLayout(flow);
     const other = await fixtures.key("ed25519");
-    const signer = (name, pem) => `    ${name}:\n      cosign:\n        publicKey: |\n${pem.trim().split("\n").map((line) => `          ${line}`).join("\n")}\n`;
-    const policy = (name, spec, require) => `apiVersion: bulla.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: ${name}}\nspec:\n  match: {images: [registry.example/**]}\n${spec}  signers:\n${signer("release", key.pem)}${signer("review", other.pem)}  require: ${require}\n`;
+    const signer = (name, pem) =>
+      `    ${name}:\n      cosign:\n        publicKey: |\n${pem
+        .trim()
+        .split("\n")
+        .map((line) => `          ${line}`)
+        .join("\n")}\n`;
+    const policy = (name, spec, require) =>
+      `apiVersion: bulla.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: ${name}}\nspec:\n  match: {images: [registry.example/**]}\n${spec}  signers:\n${signer("release", key.pem)}${signer("review", other.pem)}  require: ${require}\n`;
     const page = await flow.page();
-    await give(page, [named("app.tar", tar), named("two.yaml", policy("two", "", "{atLeast: 2, of: [release, review]}"))]);
+    await give(page, [
+      named("app.tar", tar),
+      named("two.yaml", policy("two", "", "{atLeast: 2, of: [release, review]}")),
+    ]);
     await flow.text(page, ".verdict h2", "Rejected");
     await flow.text(page, ".change", "one more signature. For example, a signature by “review”");
     await flow.text(page, ".tree", "At least 2 of these");
     await flow.axe(page, "a threshold");
     await flow.shot(page, "check-threshold-light");
     await page.getByRole("button", { name: "Clear" }).click();
-    await give(page, [named("app.tar", tar), named("exempt.yaml", policy("exempt", "  exempt: [{images: [registry.example/**], until: 2099-01-01T00:00:00Z, reason: rebuilt soon}]\n", "review"))]);
+    await give(page, [
+      named("app.tar", tar),
+      named(
+        "exempt.yaml",
+        policy(
+          "exempt",
+          "  exempt: [{images: [registry.example/**], until: 2099-01-01T00:00:00Z, reason: rebuilt soon}]\n",
+          "review",
+        ),
+      ),
+    ]);
     await flow.text(page, ".verdict .plain", "leaves this image alone");
     await flow.text(page, ".tree", "rebuilt soon");
     await page.getByRole("button", { name: "Clear" }).click();
     await give(page, [named("app.tar", tar), named("warn.yaml", policy("warn", "  mode: warn\n", "review"))]);
     await flow.text(page, ".verdict .note", "No policy that matches enforces");
     await page.getByRole("button", { name: "Clear" }).click();
-    const cip = `apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {name: cip}\nspec:\n  images: [{glob: "registry.example/**"}]\n  authorities:\n    - key:\n        data: |\n${key.pem.trim().split("\n").map((line) => `          ${line}`).join("\n")}\n`;
+    const cip = `apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {name: cip}\nspec:\n  images: [{glob: "registry.example/**"}]\n  authorities:\n    - key:\n        data: |\n${key.pem
+      .trim()
+      .split("\n")
+      .map((line) => `          ${line}`)
+      .join("\n")}\n`;
     await give(page, [named("app.tar", tar), named("cip.yaml", cip)]);
     await flow.text(page, ".items", /another system's policy|cip\.yaml/);
     const converted = await page.locator(".items li").last().innerText();

@@ -12,7 +12,27 @@ export const flows = {
     const scratch = join(flow.env.scratch, "pins");
     mkdirSync(scratch, { recursive: true });
     const certificate = join(scratch, "cert.pem");
-    execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", join(scratch, "key.pem"), "-out", certificate, "-days", "30", "-subj", "/CN=page test"], { stdio: "ignore", timeout: 20_000 });
+    execFileSync(
+      "openssl",
+      [
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-keyout",
+        join(scratch, "key.pem"),
+        "-out",
+        certificate,
+        "-days",
+        "30",
+        "-subj",
+        "/CN=page test",
+      ],
+      { stdio: "ignore", timeout: 20_000 },
+    );
     const page = await flow.page({ hash: "#pins" });
     await flow.text(page, ".empty", "Nothing is pinned");
     await flow.shot(page, "pins-empty-light");
@@ -22,7 +42,10 @@ export const flows = {
     await page.getByRole("button", { name: "Look at it" }).click();
     const proposal = page.locator(".proposal");
     await flow.text(page, ".proposal", "the key inside a certificate");
-    flow.expect(/^\d{4}-\d\d-\d\d$/.test(await proposal.getByLabel("Counts until").inputValue()), "the certificate's validity");
+    flow.expect(
+      /^\d{4}-\d\d-\d\d$/.test(await proposal.getByLabel("Counts until").inputValue()),
+      "the certificate's validity",
+    );
     const spki = execFileSync("openssl", ["x509", "-in", certificate, "-pubkey", "-noout"], { timeout: 20_000 });
     const der = execFileSync("openssl", ["pkey", "-pubin", "-outform", "DER"], { input: spki, timeout: 20_000 });
     const shown = (await proposal.locator(".digest").innerText()).replace(/\s/g, "");
@@ -37,7 +60,14 @@ export const flows = {
     await proposal.getByRole("button", { name: "Pin it" }).click();
     await flow.text(page, "#pins h2", "For registry.example/other/**");
     // A private key, a trusted root, nonsense.
-    for (const [material, said] of [[Buffer.from(key.file).toString(), "private key"], ['{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","certificateAuthorities":[]}', "trusted root"], ["hello", "public key"]]) {
+    for (const [material, said] of [
+      [Buffer.from(key.file).toString(), "private key"],
+      [
+        '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","certificateAuthorities":[]}',
+        "trusted root",
+      ],
+      ["hello", "public key"],
+    ]) {
       await page.locator("#pins form textarea").first().fill(material);
       await page.getByRole("button", { name: "Look at it" }).click();
       await flow.text(page, "#pins .wrong", said);
@@ -70,7 +100,10 @@ export const flows = {
     await give(other, named(name, bytes), { view: "pins" });
     await flow.text(other, "#pins .signers", 'release "2026": yes');
     const shown = (await other.locator("#pins .signers").first().innerText()).replace(/\s/g, "");
-    flow.expect(shown.includes(key.fingerprint) && (await other.locator("#pins .signers li").count()) === 2, "both fingerprints");
+    flow.expect(
+      shown.includes(key.fingerprint) && (await other.locator("#pins .signers li").count()) === 2,
+      "both fingerprints",
+    );
     await flow.shot(other, "pins-imported-dark");
     await other.locator('nav a[href="#check"]').click();
     await give(other, named("app.tar", tar));
@@ -84,7 +117,14 @@ export const flows = {
 
   async "pins: storage refused"(flow) {
     const { key, tar } = await signedLayout(flow);
-    const page = await flow.page({ init: () => Object.defineProperty(window, "indexedDB", { get() { throw new DOMException("refused", "SecurityError"); } }) });
+    const page = await flow.page({
+      init: () =>
+        Object.defineProperty(window, "indexedDB", {
+          get() {
+            throw new DOMException("refused", "SecurityError");
+          },
+        }),
+    });
     await flow.text(page, "#notices", "lets the page keep nothing");
     await pin(page, key.pem, "for now");
     await page.locator('nav a[href="#check"]').click();

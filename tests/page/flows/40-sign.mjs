@@ -11,7 +11,13 @@ export async function signed(flow, page) {
   await flow.text(page, "#sign .preview h3", "What will be signed");
   await page.getByRole("button", { name: /^Sign (this image|\d+ images)$/ }).click();
   await flow.text(page, "#sign .results h2", "Signed:");
-  return saved(page, () => page.locator("#sign .results").getByRole("button", { name: /^Save .*tar$/ }).first().click());
+  return saved(page, () =>
+    page
+      .locator("#sign .results")
+      .getByRole("button", { name: /^Save .*tar$/ })
+      .first()
+      .click(),
+  );
 }
 
 async function checked(flow, files, keys) {
@@ -48,13 +54,16 @@ export const flows = {
     await flow.shot(page, "sign-signed-light");
     await checked(flow, [named("app.tar", tar), named(archive.name, archive.bytes)], [pub.bytes.toString()]);
     // What is in storage is encrypted, and nothing else of the key is.
-    const kept = await page.evaluate(() => new Promise((resolve) => {
-      const open = indexedDB.open("bulla", 1);
-      open.onsuccess = () => {
-        const all = open.result.transaction("keys").objectStore("keys").getAll();
-        all.onsuccess = () => resolve(all.result.map(({ file }) => new TextDecoder().decode(file)));
-      };
-    }));
+    const kept = await page.evaluate(
+      () =>
+        new Promise((resolve) => {
+          const open = indexedDB.open("bulla", 1);
+          open.onsuccess = () => {
+            const all = open.result.transaction("keys").objectStore("keys").getAll();
+            all.onsuccess = () => resolve(all.result.map(({ file }) => new TextDecoder().decode(file)));
+          };
+        }),
+    );
     flow.expect(kept.length === 1 && kept[0].includes("ENCRYPTED"), "an encrypted key in storage");
     // After a reload the key is still there, and asks for its passphrase.
     await page.reload();
@@ -74,7 +83,10 @@ export const flows = {
 
   async "sign: bundles by a key that stays in the browser, two images"(flow) {
     const { fixtures } = flow;
-    const images = { "registry.example/shop/a:1": fixtures.image("a"), "registry.example/shop/b:1": fixtures.image("b") };
+    const images = {
+      "registry.example/shop/a:1": fixtures.image("a"),
+      "registry.example/shop/b:1": fixtures.image("b"),
+    };
     const tar = await fixtures.tar(fixtures.layoutFiles(images));
     const page = await flow.page({ hash: "#sign", colorScheme: "dark" });
     await give(page, named("both.tar", tar), { view: "sign" });
@@ -92,7 +104,16 @@ export const flows = {
     const buttons = page.locator("#sign .results").getByRole("button", { name: /^Save .*tar$/ });
     flow.equal(await buttons.count(), 2, "archives, one for each repository");
     for (let index = 0; index < 2; index += 1) archives.push(await saved(page, () => buttons.nth(index).click()));
-    flow.expect((await checked(flow, [named("both.tar", tar), ...archives.map(({ name, bytes }) => named(name, bytes))], [pub.bytes.toString()])).startsWith("2 accepted"), "both are accepted");
+    flow.expect(
+      (
+        await checked(
+          flow,
+          [named("both.tar", tar), ...archives.map(({ name, bytes }) => named(name, bytes))],
+          [pub.bytes.toString()],
+        )
+      ).startsWith("2 accepted"),
+      "both are accepted",
+    );
   },
 
   async "sign: RSA by the browser, P-384 and Ed25519; a public key, a wrong file"(flow) {
@@ -100,9 +121,16 @@ export const flows = {
     const scratch = join(flow.env.scratch, "sign");
     mkdirSync(scratch, { recursive: true });
     const tar = await fixtures.tar(fixtures.layoutFiles({ "registry.example/shop/app:3": fixtures.image("rsa") }));
-    for (const [kind, arguments_] of [["rsa", ["RSA", "-pkeyopt", "rsa_keygen_bits:2048"]], ["p384", ["EC", "-pkeyopt", "ec_paramgen_curve:P-384"]], ["ed25519", ["ED25519"]]]) {
+    for (const [kind, arguments_] of [
+      ["rsa", ["RSA", "-pkeyopt", "rsa_keygen_bits:2048"]],
+      ["p384", ["EC", "-pkeyopt", "ec_paramgen_curve:P-384"]],
+      ["ed25519", ["ED25519"]],
+    ]) {
       const file = join(scratch, `${kind}.pem`);
-      execFileSync("openssl", ["genpkey", "-algorithm", ...arguments_, "-out", file], { stdio: "ignore", timeout: 30_000 });
+      execFileSync("openssl", ["genpkey", "-algorithm", ...arguments_, "-out", file], {
+        stdio: "ignore",
+        timeout: 30_000,
+      });
       const pem = execFileSync("openssl", ["pkey", "-in", file, "-pubout"], { timeout: 20_000 }).toString();
       const page = await flow.page({ hash: "#sign" });
       await give(page, named("app.tar", tar), { view: "sign" });

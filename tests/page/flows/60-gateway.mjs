@@ -20,7 +20,12 @@ async function behind(flow, server, named_, plans) {
     const manifest = blobs[plan.manifest];
     for (const bytes of blobs) files.set(`blobs/${fixtures.sha256(bytes).replace(":", "/")}`, bytes);
     const index = JSON.parse(Buffer.from(files.get("index.json")).toString());
-    index.manifests.push({ mediaType: plan.mediaType, digest: fixtures.sha256(manifest), size: manifest.length, annotations: plan.tag ? { "org.opencontainers.image.ref.name": plan.tag } : undefined });
+    index.manifests.push({
+      mediaType: plan.mediaType,
+      digest: fixtures.sha256(manifest),
+      size: manifest.length,
+      annotations: plan.tag ? { "org.opencontainers.image.ref.name": plan.tag } : undefined,
+    });
     files.set("index.json", new TextEncoder().encode(JSON.stringify(index)));
     await open();
   };
@@ -47,17 +52,26 @@ export const flows = {
     await page.getByLabel("Password or token").first().fill("secret");
     await ask(page, NAME);
     await flow.text(page, ".verdict h2", "Accepted");
-    flow.expect(server.gateway.credentials.every((header) => header === `Basic ${Buffer.from("me:secret").toString("base64")}`), "credentials in the header");
+    flow.expect(
+      server.gateway.credentials.every((header) => header === `Basic ${Buffer.from("me:secret").toString("base64")}`),
+      "credentials in the header",
+    );
     server.gateway.credentials.length = 0;
     flow.equal(await page.getByLabel("Password or token").first().inputValue(), "", "the password's field afterwards");
     await ask(page, "not a reference!");
     await flow.text(page, ".verdict .plain, .problem", /./);
     await ask(page, "registry.example/shop/none:1");
     await flow.text(page, ".verdict h2", "Rejected");
-    flow.expect(server.gateway.credentials.every((header) => header === null), "no credentials with later requests");
+    flow.expect(
+      server.gateway.credentials.every((header) => header === null),
+      "no credentials with later requests",
+    );
     // What could not be fetched is no error: the module says that it is not known.
     const good = server.gateway.source;
-    server.gateway.source = { fetchAll: async (needs) => needs.map(({ id }) => ({ need: id, outcome: "failed", reason: "registry.example: timed out after 2 s" })) };
+    server.gateway.source = {
+      fetchAll: async (needs) =>
+        needs.map(({ id }) => ({ need: id, outcome: "failed", reason: "registry.example: timed out after 2 s" })),
+    };
     await ask(page, NAME);
     await flow.text(page, ".verdict h2", "Not known");
     await flow.axe(page, "not known");
@@ -75,10 +89,12 @@ export const flows = {
     // In the middle of a decision.
     server.gateway.gone = false;
     const { source } = server.gateway;
-    server.gateway.source = { fetchAll: async (needs) => {
-      server.gateway.gone = true;
-      return source.fetchAll(needs);
-    } };
+    server.gateway.source = {
+      fetchAll: async (needs) => {
+        server.gateway.gone = true;
+        return source.fetchAll(needs);
+      },
+    };
     const before = server.gateway.fetches;
     await ask(page, NAME);
     await flow.text(page, ".results .problem", "does not answer");
@@ -115,27 +131,49 @@ export const flows = {
     const { fixtures, env } = flow;
     const key = await fixtures.key();
     const image = fixtures.image("direct");
-    const files = fixtures.layoutFiles({ [NAME]: image }, await fixtures.signed([{ image: `127.0.0.1/shop/app@${image.digest}` }], key, { form: "legacy" }));
+    const files = fixtures.layoutFiles(
+      { [NAME]: image },
+      await fixtures.signed([{ image: `127.0.0.1/shop/app@${image.digest}` }], key, { form: "legacy" }),
+    );
     const index = JSON.parse(Buffer.from(files.get("index.json")).toString());
     const blob = (digest) => files.get(`blobs/${digest.replace(":", "/")}`);
     let cors = true;
     const registry = createServer((request, response) => {
-      if (cors) response.setHeader("Access-Control-Allow-Origin", "*").setHeader("Access-Control-Expose-Headers", "Docker-Content-Digest").setHeader("Access-Control-Allow-Headers", "Accept");
+      if (cors)
+        response
+          .setHeader("Access-Control-Allow-Origin", "*")
+          .setHeader("Access-Control-Expose-Headers", "Docker-Content-Digest")
+          .setHeader("Access-Control-Allow-Headers", "Accept");
       if (request.method === "OPTIONS") return response.writeHead(204).end();
       const [, part, reference] = /^\/v2\/shop\/app\/(\w+)\/(.+)$/.exec(request.url) ?? [];
-      const entry = index.manifests.find(({ digest, annotations }) => digest === reference || annotations?.["org.opencontainers.image.ref.name"] === reference || (reference === "1.4" && digest === image.digest));
+      const entry = index.manifests.find(
+        ({ digest, annotations }) =>
+          digest === reference ||
+          annotations?.["org.opencontainers.image.ref.name"] === reference ||
+          (reference === "1.4" && digest === image.digest),
+      );
       const bytes = part === "manifests" ? entry && blob(entry.digest) : part === "blobs" ? blob(reference) : null;
       if (!bytes) return response.writeHead(404).end();
       if (entry) response.setHeader("Docker-Content-Digest", entry.digest).setHeader("Content-Type", entry.mediaType);
       return response.end(request.method === "HEAD" ? undefined : bytes);
     });
-    await new Promise((resolve) => { registry.listen(0, "127.0.0.1", resolve); });
+    await new Promise((resolve) => {
+      registry.listen(0, "127.0.0.1", resolve);
+    });
     const origin = `http://127.0.0.1:${registry.address().port}`;
     const host = `127.0.0.1:${registry.address().port}`;
     const replaced = { "/config.js": `export const registries = { "${host}": "${origin}" };\n` };
     const policy = `default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self' ${origin}; img-src 'self'; base-uri 'none'; form-action 'none'`;
-    const html = (await (await fetch(flow.server.origin)).text()).replace("connect-src 'self'", `connect-src 'self' ${origin}`);
-    const server = await serve({ ...env, framing: fixtures.framing, replaced: { ...replaced, "/index.html": html }, policy });
+    const html = (await (await fetch(flow.server.origin)).text()).replace(
+      "connect-src 'self'",
+      `connect-src 'self' ${origin}`,
+    );
+    const server = await serve({
+      ...env,
+      framing: fixtures.framing,
+      replaced: { ...replaced, "/index.html": html },
+      policy,
+    });
     try {
       const page = await flow.page({ origin: server.origin, allowed: [origin], expectErrors: true });
       await pin(page, key.pem, "release");

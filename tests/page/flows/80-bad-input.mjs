@@ -14,7 +14,13 @@ function header(path, size, type = "0") {
   block.write("        ", 148);
   block.write(type, 156);
   block.write("ustar\x0000", 257);
-  block.write(`${block.reduce((sum, octet) => sum + octet, 0).toString(8).padStart(6, "0")}\0 `, 148);
+  block.write(
+    `${block
+      .reduce((sum, octet) => sum + octet, 0)
+      .toString(8)
+      .padStart(6, "0")}\0 `,
+    148,
+  );
   return block;
 }
 
@@ -34,7 +40,9 @@ export const flows = {
     const path = join(flow.env.scratch, "large.tar");
     const file = openSync(path, "w");
     let at = 0;
-    const put = (bytes) => { at += writeSync(file, bytes, 0, bytes.length, at); };
+    const put = (bytes) => {
+      at += writeSync(file, bytes, 0, bytes.length, at);
+    };
     const layer = 2 * 1024 ** 3;
     put(header(`blobs/sha256/${"a".repeat(64)}`, layer));
     at += layer;
@@ -60,12 +68,36 @@ export const flows = {
   async "bad input: archives that lie, wrong files, wrong keys"(flow) {
     const { key, tar } = await signedLayout(flow);
     const page = await flow.page();
-    await refused(flow, page, "traversal.tar", Buffer.concat([header("../../etc/passwd", 0), Buffer.alloc(1024)]), "leads out of the archive");
-    await refused(flow, page, "absolute.tar", Buffer.concat([header("/etc/passwd", 0), Buffer.alloc(1024)]), "leads out of the archive");
+    await refused(
+      flow,
+      page,
+      "traversal.tar",
+      Buffer.concat([header("../../etc/passwd", 0), Buffer.alloc(1024)]),
+      "leads out of the archive",
+    );
+    await refused(
+      flow,
+      page,
+      "absolute.tar",
+      Buffer.concat([header("/etc/passwd", 0), Buffer.alloc(1024)]),
+      "leads out of the archive",
+    );
     await refused(flow, page, "link.tar", Buffer.concat([header("index.json", 0, "2"), Buffer.alloc(1024)]), "a link");
-    await refused(flow, page, "twice.tar", Buffer.concat([header("index.json", 0), header("index.json", 0), Buffer.alloc(1024)]), "twice");
+    await refused(
+      flow,
+      page,
+      "twice.tar",
+      Buffer.concat([header("index.json", 0), header("index.json", 0), Buffer.alloc(1024)]),
+      "twice",
+    );
     await refused(flow, page, "cut.tar", tar.subarray(0, 3000), "cut short");
-    await refused(flow, page, "docker.tar", Buffer.concat([header("manifest.json", 0), Buffer.alloc(1024)]), "no OCI layout");
+    await refused(
+      flow,
+      page,
+      "docker.tar",
+      Buffer.concat([header("manifest.json", 0), Buffer.alloc(1024)]),
+      "no OCI layout",
+    );
     const damaged = Buffer.from(tar);
     damaged[1024 + 200] ^= 1;
     await refused(flow, page, "damaged.tar", damaged, /damaged|cut short/);
@@ -74,7 +106,12 @@ export const flows = {
     await refused(flow, page, "empty", "", "is empty");
     await refused(flow, page, "private.key", key.file, "private key");
     await refused(flow, page, "policy.yaml", "apiVersion: bulla.dev/v1alpha1\nkind: ImagePolicy\nspecs: {}\n", "specs");
-    await give(page, [named("traversal.tar", Buffer.concat([header("../x", 0), Buffer.alloc(1024)])), named("notes.txt", "hello"), named("private.key", key.file), named("policy.yaml", "apiVersion: bulla.dev/v1alpha1\nkind: ImagePolicy\nspecs: {}\n")]);
+    await give(page, [
+      named("traversal.tar", Buffer.concat([header("../x", 0), Buffer.alloc(1024)])),
+      named("notes.txt", "hello"),
+      named("private.key", key.file),
+      named("policy.yaml", "apiVersion: bulla.dev/v1alpha1\nkind: ImagePolicy\nspecs: {}\n"),
+    ]);
     await flow.text(page, ".items .wrong", "leads out");
     await flow.axe(page, "files that are wrong");
     await flow.shot(page, "bad-files-light");
@@ -93,8 +130,15 @@ export const flows = {
   async "bad input: two hundred images, no long frame; cancelled in the middle"(flow) {
     const { fixtures } = flow;
     const key = await fixtures.key();
-    const images = Object.fromEntries(Array.from({ length: 200 }, (_, n) => [`registry.example/shop/app-${n}:1`, fixtures.image(`many ${n}`)]));
-    const plans = await fixtures.signed(Object.entries(images).slice(0, 150).map(([name, { digest }]) => ({ image: `${name}@${digest}` })), key);
+    const images = Object.fromEntries(
+      Array.from({ length: 200 }, (_, n) => [`registry.example/shop/app-${n}:1`, fixtures.image(`many ${n}`)]),
+    );
+    const plans = await fixtures.signed(
+      Object.entries(images)
+        .slice(0, 150)
+        .map(([name, { digest }]) => ({ image: `${name}@${digest}` })),
+      key,
+    );
     const tar = await fixtures.tar(fixtures.layoutFiles(images, plans));
     const page = await flow.page();
     await pin(page, key.pem, "release");
@@ -113,12 +157,21 @@ export const flows = {
       requestAnimationFrame(tick);
       window.tasks = [];
       // A long frame is counted for what blocked in it over 50 ms.
-      new PerformanceObserver((list) => window.tasks.push(...list.getEntries().map(({ blockingDuration }) => blockingDuration).filter((blocked) => blocked > 0))).observe({ type: "long-animation-frame" });
+      new PerformanceObserver((list) =>
+        window.tasks.push(
+          ...list
+            .getEntries()
+            .map(({ blockingDuration }) => blockingDuration)
+            .filter((blocked) => blocked > 0),
+        ),
+      ).observe({ type: "long-animation-frame" });
     });
     // A busy machine makes any task long now and then; one that the page makes long is so every time.
     let best = null;
     for (let attempt = 0; attempt < 5 && best?.tasks.length !== 0; attempt += 1) {
-      await page.evaluate(() => { [window.longest, window.tasks] = [0, []]; });
+      await page.evaluate(() => {
+        [window.longest, window.tasks] = [0, []];
+      });
       const began = performance.now();
       await start.click();
       await flow.text(page, ".tally", "150 accepted, 50 rejected, 0 not known");
@@ -131,7 +184,11 @@ export const flows = {
     await page.locator(".list .verdict").waitFor();
     await flow.shot(page, "check-many-light");
     // axe looks at every pair of elements: a few lines are as good as two hundred.
-    await page.evaluate(() => [...document.querySelectorAll(".list > .line, .choices > .row")].forEach((line, at) => at % 100 > 5 && line.remove()));
+    await page.evaluate(() =>
+      [...document.querySelectorAll(".list > .line, .choices > .row")].forEach(
+        (line, at) => at % 100 > 5 && line.remove(),
+      ),
+    );
     await flow.axe(page, "many images");
     await start.click();
     await page.getByRole("button", { name: "Cancel" }).click();

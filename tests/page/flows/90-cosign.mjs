@@ -16,33 +16,62 @@ const peers = join(homedir(), ".cache/bulla/peers");
 
 /** cosign with a home of its own, and a proxy that is not there: whatever it asks of anything but loopback fails at once. */
 function cosign(version, scratch, ...arguments_) {
-  const env = { PATH: process.env.PATH, HOME: scratch, TUF_ROOT: join(scratch, "tuf"), COSIGN_PASSWORD: PASSPHRASE, COSIGN_YES: "true", SIGSTORE_REKOR_PUBLIC_KEY: "/dev/null" };
+  const env = {
+    PATH: process.env.PATH,
+    HOME: scratch,
+    TUF_ROOT: join(scratch, "tuf"),
+    COSIGN_PASSWORD: PASSPHRASE,
+    COSIGN_YES: "true",
+    SIGSTORE_REKOR_PUBLIC_KEY: "/dev/null",
+  };
   for (const name of ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"]) env[name] = "http://127.0.0.1:9";
   return run(join(peers, version, "cosign"), arguments_, { env, cwd: scratch, timeout: 40_000 });
 }
 
-const skopeo = (...arguments_) => run("skopeo", ["--insecure-policy", "copy", "--all", "--src-tls-verify=false", "--dest-tls-verify=false", ...arguments_], { timeout: 30_000 });
+const skopeo = (...arguments_) =>
+  run(
+    "skopeo",
+    ["--insecure-policy", "copy", "--all", "--src-tls-verify=false", "--dest-tls-verify=false", ...arguments_],
+    { timeout: 30_000 },
+  );
 
 async function registry(scratch) {
   const free = createServer();
-  await new Promise((resolve) => { free.listen(0, "127.0.0.1", resolve); });
+  await new Promise((resolve) => {
+    free.listen(0, "127.0.0.1", resolve);
+  });
   const { port } = free.address();
-  await new Promise((resolve) => { free.close(resolve); });
+  await new Promise((resolve) => {
+    free.close(resolve);
+  });
   const config = join(scratch, "registry.yml");
-  writeFileSync(config, `version: 0.1\nlog: {level: error}\nstorage:\n  filesystem: {rootdirectory: ${join(scratch, "storage")}}\n  cache: {}\nhttp: {addr: '127.0.0.1:${port}'}\n`);
+  writeFileSync(
+    config,
+    `version: 0.1\nlog: {level: error}\nstorage:\n  filesystem: {rootdirectory: ${join(scratch, "storage")}}\n  cache: {}\nhttp: {addr: '127.0.0.1:${port}'}\n`,
+  );
   const child = spawn("docker-registry", ["serve", config], { stdio: "ignore" });
   for (let tries = 0; tries < 200; tries += 1) {
     const there = await new Promise((resolve) => {
-      const socket = connect(port, "127.0.0.1", () => { socket.destroy(); resolve(true); }).on("error", () => resolve(false));
+      const socket = connect(port, "127.0.0.1", () => {
+        socket.destroy();
+        resolve(true);
+      }).on("error", () => resolve(false));
     });
     if (there) return { address: `127.0.0.1:${port}`, end: () => child.kill() };
-    await new Promise((resolve) => { setTimeout(resolve, 50); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 50);
+    });
   }
   child.kill();
   throw new Error("docker-registry does not listen");
 }
 
-const missing = ["/usr/bin/docker-registry", "/usr/bin/skopeo", join(peers, "cosign-2.6.5/cosign"), join(peers, "cosign-3.1.3/cosign")].filter((path) => !existsSync(path));
+const missing = [
+  "/usr/bin/docker-registry",
+  "/usr/bin/skopeo",
+  join(peers, "cosign-2.6.5/cosign"),
+  join(peers, "cosign-3.1.3/cosign"),
+].filter((path) => !existsSync(path));
 
 async function world(flow, act) {
   mkdirSync(flow.env.scratch, { recursive: true });
@@ -57,13 +86,28 @@ async function world(flow, act) {
     // Else skopeo packs the layer, and the image has another digest.
     await skopeo("--preserve-digests", `oci-archive:${archive}:one`, `docker://${name}`);
     await cosign("cosign-2.6.5", scratch, "generate-key-pair");
-    return await act({ scratch, address, image, name, archive, pub: readFileSync(join(scratch, "cosign.pub"), "utf8") });
+    return await act({
+      scratch,
+      address,
+      image,
+      name,
+      archive,
+      pub: readFileSync(join(scratch, "cosign.pub"), "utf8"),
+    });
   } finally {
     end();
   }
 }
 
-const sign3 = ["sign", "--tlog-upload=false", "--new-bundle-format=true", "--use-signing-config=false", "--allow-http-registry", "--key", "cosign.key"];
+const sign3 = [
+  "sign",
+  "--tlog-upload=false",
+  "--new-bundle-format=true",
+  "--use-signing-config=false",
+  "--allow-http-registry",
+  "--key",
+  "cosign.key",
+];
 const verify = ["verify", "--insecure-ignore-tlog", "--allow-http-registry", "--key"];
 
 async function acceptedFolder(flow, folder, pub, name, digest) {
@@ -79,60 +123,88 @@ async function acceptedFolder(flow, folder, pub, name, digest) {
   return page;
 }
 
-export const flows = missing.length ? { async "cosign: skipped"() { return `not here: ${missing.join(", ")}`; } } : {
-  async "cosign: what it signed and saved is accepted here, both forms"(flow) {
-    return world(flow, async ({ scratch, image, name, pub }) => {
-      await cosign("cosign-2.6.5", scratch, "sign", "--tlog-upload=false", "--key", "cosign.key", name);
-      await cosign("cosign-2.6.5", scratch, "save", "--dir", "saved-2", "--allow-http-registry", name);
-      const page = await acceptedFolder(flow, join(scratch, "saved-2"), pub, name, image.digest);
-      await flow.shot(page, "cosign-save-light");
-      const other = `${name.slice(0, -1)}2`;
-      await skopeo(`docker://${name}`, `docker://${other.replace("/app:", "/bundled:")}`);
-      await cosign("cosign-3.1.3", scratch, ...sign3, other.replace("/app:", "/bundled:"));
-      await cosign("cosign-3.1.3", scratch, "save", "--dir", "saved-3", "--allow-http-registry", other.replace("/app:", "/bundled:"));
-      await acceptedFolder(flow, join(scratch, "saved-3"), pub, name.replace("/app:1", "/bundled"), image.digest);
-    });
-  },
+export const flows = missing.length
+  ? {
+      async "cosign: skipped"() {
+        return `not here: ${missing.join(", ")}`;
+      },
+    }
+  : {
+      async "cosign: what it signed and saved is accepted here, both forms"(flow) {
+        return world(flow, async ({ scratch, image, name, pub }) => {
+          await cosign("cosign-2.6.5", scratch, "sign", "--tlog-upload=false", "--key", "cosign.key", name);
+          await cosign("cosign-2.6.5", scratch, "save", "--dir", "saved-2", "--allow-http-registry", name);
+          const page = await acceptedFolder(flow, join(scratch, "saved-2"), pub, name, image.digest);
+          await flow.shot(page, "cosign-save-light");
+          const other = `${name.slice(0, -1)}2`;
+          await skopeo(`docker://${name}`, `docker://${other.replace("/app:", "/bundled:")}`);
+          await cosign("cosign-3.1.3", scratch, ...sign3, other.replace("/app:", "/bundled:"));
+          await cosign(
+            "cosign-3.1.3",
+            scratch,
+            "save",
+            "--dir",
+            "saved-3",
+            "--allow-http-registry",
+            other.replace("/app:", "/bundled:"),
+          );
+          await acceptedFolder(flow, join(scratch, "saved-3"), pub, name.replace("/app:1", "/bundled"), image.digest);
+        });
+      },
 
-  async "cosign: accepts what was signed here with its own encrypted key, both forms"(flow) {
-    return world(flow, async ({ scratch, address, name, archive }) => {
-      for (const form of ["Signature image", "Bundle"]) {
-        const page = await flow.page({ hash: "#sign" });
-        await give(page, archive, { view: "sign" });
-        await page.getByLabel("Signed as").fill(name);
-        await give(page, join(scratch, "cosign.key"), { view: "sign", place: 1 });
-        await page.getByLabel("Passphrase", { exact: true }).fill(PASSPHRASE);
-        await page.getByLabel(form).check();
-        const made = await signed(flow, page);
-        writeFileSync(join(scratch, made.name), made.bytes);
-        // Exactly the commands that the page shows, with plain HTTP allowed.
-        for (const line of (await page.locator("#sign .results pre").last().innerText()).trim().split("\n")) {
-          const [from, to] = line.replace(/^skopeo copy --all /, "").split(" ");
-          await skopeo(from.replace(":", `:${scratch}/`), to);
-        }
-        const version = form === "Bundle" ? "cosign-3.1.3" : "cosign-2.6.5";
-        const { stdout } = await cosign(version, scratch, ...verify, "cosign.pub", ...(form === "Bundle" ? ["--new-bundle-format=true"] : []), name);
-        flow.expect(stdout.includes("critical") || stdout.includes("sha256:"), `${version} accepts: ${stdout}`);
-      }
-      flow.expect(address.startsWith("127.0.0.1:"), "loopback only");
-    });
-  },
+      async "cosign: accepts what was signed here with its own encrypted key, both forms"(flow) {
+        return world(flow, async ({ scratch, address, name, archive }) => {
+          for (const form of ["Signature image", "Bundle"]) {
+            const page = await flow.page({ hash: "#sign" });
+            await give(page, archive, { view: "sign" });
+            await page.getByLabel("Signed as").fill(name);
+            await give(page, join(scratch, "cosign.key"), { view: "sign", place: 1 });
+            await page.getByLabel("Passphrase", { exact: true }).fill(PASSPHRASE);
+            await page.getByLabel(form).check();
+            const made = await signed(flow, page);
+            writeFileSync(join(scratch, made.name), made.bytes);
+            // Exactly the commands that the page shows, with plain HTTP allowed.
+            for (const line of (await page.locator("#sign .results pre").last().innerText()).trim().split("\n")) {
+              const [from, to] = line.replace(/^skopeo copy --all /, "").split(" ");
+              await skopeo(from.replace(":", `:${scratch}/`), to);
+            }
+            const version = form === "Bundle" ? "cosign-3.1.3" : "cosign-2.6.5";
+            const { stdout } = await cosign(
+              version,
+              scratch,
+              ...verify,
+              "cosign.pub",
+              ...(form === "Bundle" ? ["--new-bundle-format=true"] : []),
+              name,
+            );
+            flow.expect(stdout.includes("critical") || stdout.includes("sha256:"), `${version} accepts: ${stdout}`);
+          }
+          flow.expect(address.startsWith("127.0.0.1:"), "loopback only");
+        });
+      },
 
-  async "host: a record that the command line wrote is replayed here"(flow) {
-    const bulla = [process.env.BULLA_BIN, join(flow.env.root, "target/debug/bulla"), join(flow.env.root, "target/release/bulla")].find((path) => path && existsSync(path));
-    if (!bulla) return "skipped: build bulla, or set BULLA_BIN";
-    return world(flow, async ({ scratch, name, pub }) => {
-      await cosign("cosign-2.6.5", scratch, "sign", "--tlog-upload=false", "--key", "cosign.key", name);
-      const options = { cwd: scratch, timeout: 60_000 };
-      await run(bulla, ["verify", name, "--key", "cosign.pub", "--record", "records"], options);
-      const [line] = readFileSync(join(scratch, "records/journal", readdirSync(join(scratch, "records/journal"))[0]), "utf8").split("\n");
-      const id = `sha256:${line.slice(0, 64)}`;
-      await run(bulla, ["record", "export", id, "--records", "records", "--to", "one.record"], options);
-      const page = await flow.page({ hash: "#replay" });
-      await give(page, join(scratch, "one.record"), { view: "replay" });
-      await flow.text(page, "#replay .verdict h2", "The same verdict");
-      flow.expect(pub.includes("PUBLIC"), "a key");
-      return `${statSync(join(scratch, "one.record")).size} octets by ${relative(flow.env.root, bulla)}`;
-    });
-  },
-};
+      async "host: a record that the command line wrote is replayed here"(flow) {
+        const bulla = [
+          process.env.BULLA_BIN,
+          join(flow.env.root, "target/debug/bulla"),
+          join(flow.env.root, "target/release/bulla"),
+        ].find((path) => path && existsSync(path));
+        if (!bulla) return "skipped: build bulla, or set BULLA_BIN";
+        return world(flow, async ({ scratch, name, pub }) => {
+          await cosign("cosign-2.6.5", scratch, "sign", "--tlog-upload=false", "--key", "cosign.key", name);
+          const options = { cwd: scratch, timeout: 60_000 };
+          await run(bulla, ["verify", name, "--key", "cosign.pub", "--record", "records"], options);
+          const [line] = readFileSync(
+            join(scratch, "records/journal", readdirSync(join(scratch, "records/journal"))[0]),
+            "utf8",
+          ).split("\n");
+          const id = `sha256:${line.slice(0, 64)}`;
+          await run(bulla, ["record", "export", id, "--records", "records", "--to", "one.record"], options);
+          const page = await flow.page({ hash: "#replay" });
+          await give(page, join(scratch, "one.record"), { view: "replay" });
+          await flow.text(page, "#replay .verdict h2", "The same verdict");
+          flow.expect(pub.includes("PUBLIC"), "a key");
+          return `${statSync(join(scratch, "one.record")).size} octets by ${relative(flow.env.root, bulla)}`;
+        });
+      },
+    };
