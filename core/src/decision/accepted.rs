@@ -215,7 +215,7 @@ fn claims_hold(
             predicate_type: claim.predicate_type(),
             annotations: about.annotations,
             signer: signer.name,
-            key,
+            key: Some(key),
             certificate: None,
             signed: None,
             timestamp: None,

@@ -32,8 +32,8 @@ pub(super) struct Said<'c> {
     pub(super) annotations: &'c BTreeMap<String, Value>,
     /// The name of the signer in the policy.
     pub(super) signer: &'c str,
-    /// The key that has signed.
-    pub(super) key: Fingerprint,
+    /// The key that has signed, where it is somebody's.
+    pub(super) key: Option<Fingerprint>,
     /// The certificate of that key, where there is one.
     pub(super) certificate: Option<&'c Value>,
     /// When it was signed, in the signer's words.
@@ -105,7 +105,6 @@ pub(super) fn hold(
         .with("predicateType", json!(said.predicate_type))
         .with("annotations", &annotations)
         .with("signer", json!(said.signer))
-        .with("key", json!(said.key))
         .with("image", &surroundings.image)
         .with("object", &surroundings.object)
         .with("now", subject.question.now);
@@ -118,6 +117,9 @@ pub(super) fn hold(
         if let Some(time) = time {
             facts = facts.with(name, time);
         }
+    }
+    if let Some(key) = said.key {
+        facts = facts.with("key", json!(key));
     }
     if let Some(certificate) = said.certificate {
         facts = facts.with("certificate", certificate);

@@ -48,7 +48,10 @@ fn judge(
     let (trust, image) = (signer.trust, subject.image.repository());
     let gun = trust.gun_of(image);
     let server = host_of(&trust.server_of(image)).to_owned();
-    let remembered = remembered(&server, &gun, ask)?;
+    let pins = trust.pins.digest();
+    let need = Need::remembered(&server, &gun, &pins);
+    let remembered = remembered(&need, ask)?;
+    let is_known = ask.get(&need).is_some();
     let evidence = ask.evidence();
     let files = files(&server, &gun, evidence);
     pass.spend_on_roles(files.len()).map_err(Some)?;
@@ -79,7 +82,11 @@ fn judge(
         }
         Err(error) => return Err(Some(Reason::ContentTrust { code: code(&error), what: error.to_string() })),
     };
-    ask.remember(format!("{server} {gun}"), repository.remember().clone());
+    // Whether these are older files than what was seen before is not known before the host has said.
+    if !is_known {
+        return Err(None);
+    }
+    ask.remember(format!("{server} {gun} {}", pins.encoded()), repository.remember().clone());
     let found = resolve(&repository, trust, subject)
         .map_err(|error| Some(Reason::ContentTrust { code: "trust-tag", what: error.to_string() }))?;
     let keys = keys(&repository, &found);
@@ -92,7 +99,7 @@ fn judge(
         predicate_type: TARGETS,
         annotations: &annotations,
         signer: signer.name,
-        key,
+        key: Some(key),
         certificate: None,
         signed: None,
         timestamp: None,
@@ -105,17 +112,16 @@ fn judge(
 }
 
 /// What the host remembers of the collection. One that it cannot read is unknown: it could hide that this is an old one.
-fn remembered(server: &str, gun: &Gun, ask: &mut Asking<'_>) -> Result<Option<Remembered>, Option<Reason>> {
-    let need = Need::remembered(server, gun);
+fn remembered(need: &Need, ask: &mut Asking<'_>) -> Result<Option<Remembered>, Option<Reason>> {
     let unknown = |reason: String| Err(Some(Reason::Unfetched { need: need.id(), reason }));
-    match ask.get(&need) {
+    match ask.get(need) {
         None => Ok(None),
         Some(Outcome::Absent) => Ok(None),
         Some(Outcome::Found { bytes, .. }) => match serde_json::from_slice(bytes) {
             Ok(remembered) => Ok(Some(remembered)),
             Err(error) => unknown(format!("what this host remembers cannot be read: {error}")),
         },
-        Some(other) => Err(Some(Reason::unfetched(&need, other))),
+        Some(other) => Err(Some(Reason::unfetched(need, other))),
     }
 }
 

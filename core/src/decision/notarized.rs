@@ -9,7 +9,7 @@ use super::Reason;
 use super::accepted::{Signed, Subject};
 use super::asking::Asking;
 use super::checks::Pass;
-use super::conditions::{self, Said};
+use super::conditions::{self, SPENT_STEPS, Said};
 use super::gather::{Found, Gathered};
 use super::identity::Identity;
 use super::place::Place;
@@ -19,7 +19,7 @@ use crate::evidence::Need;
 use crate::notation::level::Action;
 use crate::notation::payload::{self, Target};
 use crate::notation::revocation;
-use crate::notation::{Conclusion, Envelope, Outcome, Report, Trust};
+use crate::notation::{Check, Conclusion, Envelope, Outcome, Report, Trust};
 use crate::policy::Condition;
 
 /// A signer of Notation, as a policy names it.
@@ -55,7 +55,7 @@ pub(super) fn by(
         match outcome {
             Ok(signed) => return *signed,
             Err(reason) => {
-                let is_spent = matches!(reason, Reason::Budget { .. });
+                let is_spent = matches!(reason, Reason::Budget { what: "units of signature checks" | SPENT_STEPS, .. });
                 reasons.push(reason);
                 if is_spent {
                     break;
@@ -108,23 +108,27 @@ fn judge(
     };
     let annotations: BTreeMap<String, Value> =
         report.metadata.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    let certificate = json!({"subject": by.subject, "thumbprint": by.certificate, "anchor": by.anchor});
+    // Under the level `audit` anybody's certificate passes: then it says nothing about who that is.
+    let is_authentic = report.checks.iter().any(|it| it.check == Check::Authenticity && it.outcome == Outcome::Passed);
+    let certificate =
+        is_authentic.then(|| json!({"subject": by.name, "thumbprint": by.certificate, "anchor": by.anchor}));
     let said = Said {
         place,
         predicate: None,
         predicate_type: payload::MEDIA_TYPE,
         annotations: &annotations,
         signer: signer.name,
-        key: by.key,
-        certificate: Some(&certificate),
+        key: is_authentic.then_some(by.key),
+        certificate: certificate.as_ref(),
         signed: report.signing_time,
         timestamp: report.timestamp,
     };
     conditions::hold(signer.conditions, said, subject, &mut pass.steps)?;
-    let subject_name = Identity::Subject(Digest::sha256(by.subject.as_bytes()));
     let mut signed = Signed::at(place.clone());
-    signed.key = Some(by.key);
-    signed.who = [Identity::Key(by.key), subject_name].into();
+    if is_authentic {
+        signed.key = Some(by.key);
+        signed.who = [Identity::Key(by.key), Identity::Subject(by.encoded.clone())].into();
+    }
     signed.certificate = Some(by.subject.clone());
     signed.checks = notes(&report);
     Ok(Box::new(signed))

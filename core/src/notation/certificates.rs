@@ -7,9 +7,9 @@ use crate::x509::{Certificate, Chain, ChainError, KeyUsageRule};
 const SERVER_AUTH: &str = "1.3.6.1.5.5.7.3.1";
 const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
 const EMAIL_PROTECTION: &str = "1.3.6.1.5.5.7.3.4";
-const TIME_STAMPING: &str = "1.3.6.1.5.5.7.3.8";
+pub(super) const TIME_STAMPING: &str = "1.3.6.1.5.5.7.3.8";
 const OCSP_SIGNING: &str = "1.3.6.1.5.5.7.3.9";
-const ANY: &str = "2.5.29.37.0";
+pub(super) const ANY: &str = "2.5.29.37.0";
 /// What a key that signs code must not be for as well.
 const EXCLUDED: [&str; 6] = [SERVER_AUTH, CLIENT_AUTH, EMAIL_PROTECTION, TIME_STAMPING, OCSP_SIGNING, ANY];
 /// What the key of a leaf may be used for.

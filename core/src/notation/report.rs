@@ -11,6 +11,7 @@ use super::level::Action;
 use super::payload::PayloadError;
 use super::revocation::Request;
 use super::timestamp::TimestampError;
+use crate::digest::Digest;
 use crate::key::Fingerprint;
 use crate::time::UnixTime;
 use crate::x509::Thumbprint;
@@ -148,8 +149,14 @@ pub enum Failure {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Signer {
-    /// The subject of the signing certificate.
+    /// The subject of the signing certificate, as far as it can be shown.
     pub subject: String,
+    /// The same in full; empty where it has no rendering.
+    #[serde(skip)]
+    pub name: String,
+    /// SHA-256 of the subject as it is encoded.
+    #[serde(skip)]
+    pub encoded: Digest,
     /// The fingerprint of its key: what counts once toward a threshold.
     pub key: Fingerprint,
     /// SHA-256 of it.

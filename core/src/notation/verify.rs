@@ -9,8 +9,9 @@ use super::report::{Check, Failure, Outcome, Report, Signer};
 use super::revocation::{self, Evidence, Status};
 use super::timestamp::{self, Timestamp};
 use super::trust_store::{StoreKind, Trust, VerifyTimestamp};
+use crate::digest::Digest;
 use crate::time::UnixTime;
-use crate::x509::{Chain, Thumbprint};
+use crate::x509::{Chain, Thumbprint, name};
 
 /// Verifies the bytes of an envelope.
 ///
@@ -105,7 +106,12 @@ impl Verification<'_, '_> {
                 let scheme = self.signed.attributes();
                 let authority = scheme.scheme == Scheme::SigningAuthority;
                 let signing_time = authority.then_some(scheme.signing_time);
-                self.revocation(self.signed.chain(), signing_time, action, report)
+                // What stands above the pinned certificate is nobody's word: only its own address and those below are asked.
+                let pinned = self.trust.stores.of(scheme.scheme);
+                let certificates = self.signed.chain().certificates();
+                let anchor = certificates.iter().position(|certificate| pinned.contains(certificate));
+                let count = anchor.map_or(0, |anchor| anchor.saturating_add(1));
+                self.revocation(self.signed.chain(), count, signing_time, action, report)
             }
         };
         on(report.note(Check::Revocation, action(Kind::Revocation), revocation))
@@ -132,7 +138,9 @@ impl Verification<'_, '_> {
     fn signer(&self, anchor: Option<Thumbprint>) -> Option<Signer> {
         let leaf = self.signed.chain().leaf()?;
         let (key, certificate) = (leaf.key().fingerprint(), leaf.thumbprint());
-        Some(Signer { subject: leaf.subject_text(), key, certificate, anchor })
+        let name = name::render(leaf.subject()).unwrap_or_default();
+        let encoded = Digest::sha256(leaf.subject());
+        Some(Signer { subject: leaf.subject_text(), name, encoded, key, certificate, anchor })
     }
 
     fn identity(&self) -> Result<(), Failure> {
@@ -164,10 +172,13 @@ impl Verification<'_, '_> {
         match self.timestamp() {
             Err(failure) => Outcome::Failed(failure),
             Ok(timestamp) => {
-                report.timestamp = Some(timestamp.stated());
                 // `skip` of the check of revocation is about the signer's certificates.
                 let action = self.trust.level.action(Kind::AuthenticTimestamp);
-                self.revocation(timestamp.chain(), None, action, report)
+                let outcome = self.revocation(timestamp.chain(), usize::MAX, None, action, report);
+                if outcome == Outcome::Passed {
+                    report.timestamp = Some(timestamp.stated());
+                }
+                outcome
             }
         }
     }
@@ -183,12 +194,13 @@ impl Verification<'_, '_> {
     fn revocation(
         &self,
         chain: &Chain,
+        count: usize,
         signing_time: Option<UnixTime>,
         action: Action,
         report: &mut Report,
     ) -> Outcome {
         let (mut unknown, mut why) = (false, Vec::new());
-        for (certificate, issuer) in chain.issued() {
+        for (certificate, issuer) in chain.issued().take(count) {
             let pair = (certificate, issuer);
             match revocation::check(pair, signing_time, self.now, &self.trust.crls, self.evidence) {
                 Status::Good | Status::NotRevocable => {}

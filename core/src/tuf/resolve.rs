@@ -11,8 +11,8 @@ use crate::text::excerpt;
 /// Which roles say what a tag is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
-    /// The first of these that has the tag, as Docker's clients do with `targets/releases` and `targets`. Roles that count for
-    /// nothing are passed over.
+    /// The first of these that has the tag, as Docker's clients do with `targets/releases` and `targets`. Roles that were never
+    /// delegated to are passed over; one that is there and not believed ends it.
     FirstOf(Vec<Role>),
     /// Every one of these, and all say the same.
     AllOf(BTreeSet<Role>),
@@ -160,10 +160,9 @@ impl Repository<'_> {
                     return Ok(Found { tag: tag.to_owned(), digest, length, roles: vec![role.clone()] });
                 }
                 Ok(None) => {}
-                // What disappeared would let an older word of another role count.
-                Err(ResolveError::Required { role, reason }) if matches!(*reason, TrustError::Withdrawn { .. }) => {
-                    return Err(ResolveError::Required { role, reason });
-                }
+                // A role that is there and not believed (expired, under its threshold, withdrawn) would let an older word of
+                // another role count. Docker's clients pass over it; here that is nobody's decision but the owner's.
+                Err(error @ ResolveError::Required { .. }) if self.has(role) => return Err(error),
                 // Notary does not look into a role for names that it may not have.
                 Err(problem @ (ResolveError::Required { .. } | ResolveError::OutsidePaths { .. })) => {
                     passed_over.push(problem.to_string());
@@ -172,6 +171,16 @@ impl Repository<'_> {
             }
         }
         Err(ResolveError::NotSigned { tag: excerpt(tag), roles: roles.to_vec(), passed_over })
+    }
+
+    /// Whether the collection has the role, believed or not. One that was never delegated to is not there.
+    fn has(&self, role: &Role) -> bool {
+        match self.skipped.get(role) {
+            Some(TrustError::NotDelegated { .. } | TrustError::NotInSnapshot(_)) => false,
+            Some(TrustError::ParentSkipped { parent, .. }) => self.has(parent),
+            Some(_) => true,
+            None => self.targets.contains_key(role),
+        }
     }
 
     fn all_of(&self, tag: &str, roles: &BTreeSet<Role>) -> Result<Found, ResolveError> {

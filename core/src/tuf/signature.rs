@@ -165,7 +165,12 @@ impl Envelope {
         &self.signed
     }
 
-    /// SHA-256 of the whole file.
+    /// SHA-256 of what is signed.
+    pub(super) fn signed_sha256(&self) -> Digest {
+        Digest::sha256(&self.message)
+    }
+
+    /// SHA-256 of the file.
     pub(super) fn sha256(&self) -> &Digest {
         &self.sha256
     }

@@ -200,14 +200,9 @@ pub(crate) fn distribution_points(value: &[u8]) -> der::Result<Vec<String>> {
 /// The addresses among general names (section 4.2.1.6).
 pub(crate) fn uris(general_names: &[u8]) -> der::Result<Vec<String>> {
     let names = elements(general_names, MAX_NAME_PARTS)?;
-    Ok(names.iter().filter(|name| is_context(name, 6)).filter_map(uri).collect())
-}
-
-fn uri(name: &AnyRef<'_>) -> Option<String> {
-    core::str::from_utf8(name.value())
-        .ok()
-        .filter(|uri| uri.bytes().all(|byte| byte.is_ascii_graphic()))
-        .map(str::to_owned)
+    // One that nobody can ask stays: leaving it out would mean that there is nothing to ask.
+    let text = |name: &AnyRef<'_>| String::from_utf8_lossy(name.value()).into_owned();
+    Ok(names.iter().filter(|name| is_context(name, 6)).map(text).collect())
 }
 
 fn ocsp_addresses(value: &[u8]) -> der::Result<Vec<String>> {
@@ -217,7 +212,7 @@ fn ocsp_addresses(value: &[u8]) -> der::Result<Vec<String>> {
             && method.decode_as::<ObjectIdentifier>()? == OCSP
             && is_context(location, 6)
         {
-            addresses.extend(uri(location));
+            addresses.push(String::from_utf8_lossy(location.value()).into_owned());
         }
     }
     Ok(addresses)

@@ -66,8 +66,9 @@ pub(super) fn collect<'e>(
     let mut seen = BTreeSet::new();
     for (place, envelope) in brought {
         let digest = envelope.as_ref().ok().map(|blob| blob.digest.clone());
-        // The same octets under another manifest are the same signature.
-        if digest.as_ref().is_some_and(|digest| !seen.insert(digest.clone())) {
+        // The same octets under another manifest are the same signature, if they are announced in the same way: one that lies
+        // about them must not stand for one that does not.
+        if envelope.as_ref().is_ok_and(|it| !seen.insert((it.digest.clone(), it.size, it.media_type.clone()))) {
             continue;
         }
         let content = match envelope {

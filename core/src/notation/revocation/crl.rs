@@ -46,6 +46,8 @@ pub struct Crl {
 /// `issuingDistributionPoint` (section 5.2.5).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Scope {
+    /// Whether it is for those certificates only that name it.
+    is_named: bool,
     addresses: Vec<String>,
     only_leaves: bool,
     only_cas: bool,
@@ -168,7 +170,8 @@ impl Crl {
         match extension.id {
             CRL_NUMBER => self.number = Some(number(value)?),
             DELTA => self.base = Some(number(value)?),
-            FRESHEST => self.delta_address = distribution_points(value)?.into_iter().next(),
+            // Without an address nobody can be asked for the delta that there is.
+            FRESHEST => self.delta_address = Some(distribution_points(value)?.into_iter().next().unwrap_or_default()),
             SCOPE => self.scope = Some(Scope::read(value)?),
             id if extension.is_critical => return Err(CrlError::Critical(id.to_string())),
             _ => {}
@@ -243,7 +246,7 @@ impl Crl {
             if let (Some(signed), Some(invalid)) = (signing_time, entry.invalid_since)
                 && signed < invalid
             {
-                return Ok(None);
+                continue;
             }
             match entry.reason {
                 Some(CrlReason::CertificateHold | CrlReason::RemoveFromCRL) => {
@@ -262,8 +265,7 @@ impl Crl {
         let Some(scope) = &self.scope else { return Ok(()) };
         let extensions = certificate.extensions();
         let is_ca = extensions.basic_constraints.is_some_and(|constraints| constraints.is_ca);
-        let named = scope.addresses.is_empty()
-            || scope.addresses.iter().any(|address| extensions.crl_addresses.contains(address));
+        let named = !scope.is_named || scope.addresses.iter().any(|address| extensions.crl_addresses.contains(address));
         let is_for_it = if is_ca { !scope.only_leaves } else { !scope.only_cas };
         if named && is_for_it && !scope.other { Ok(()) } else { Err(CrlError::Scope) }
     }
@@ -336,6 +338,7 @@ impl Scope {
             let is_true = part.value() == [0xff];
             match part {
                 part if is_context(&part, 0) => {
+                    scope.is_named = true;
                     for choice in elements(part.value(), 1)? {
                         // A name relative to the issuer's is none that a certificate has here.
                         scope.other |= !is_context(&choice, 0);

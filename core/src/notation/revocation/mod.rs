@@ -136,7 +136,9 @@ pub fn check(
             return Status::Good;
         }
     }
-    if extensions.ocsp_addresses.is_empty() && extensions.crl_addresses.is_empty() {
+    // A list that the policy brought and that cannot be used says that there is one.
+    let names_nobody = extensions.ocsp_addresses.is_empty() && extensions.crl_addresses.is_empty();
+    if names_nobody && lookup.reasons.is_empty() {
         return Status::NotRevocable;
     }
     Status::Unknown { reasons: lookup.reasons, wanted: lookup.wanted }
@@ -254,5 +256,6 @@ impl Lookup<'_> {
 }
 
 fn is_http(url: &str) -> bool {
-    url.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://")) && url.len() > 7
+    let is_text = url.bytes().all(|byte| byte.is_ascii_graphic());
+    is_text && url.len() > 7 && url.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"))
 }

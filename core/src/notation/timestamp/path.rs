@@ -2,6 +2,7 @@
 
 use super::TimestampError;
 use crate::limits::{MAX_CHAIN_CERTIFICATES, MAX_TOKEN_UNITS};
+use crate::notation::certificates::{ANY, TIME_STAMPING};
 use crate::time::UnixTime;
 use crate::x509::Certificate;
 
@@ -38,7 +39,10 @@ impl<'c> Search<'c> {
         let candidates = candidates.chain(self.others.iter().map(|other| (other, false)));
         for (issuer, is_root) in candidates {
             let is_ca = issuer.extensions().basic_constraints.is_some_and(|constraints| constraints.is_ca);
-            let fits = issuer.subject() == last.issuer() && is_ca && issuer.is_valid_at(self.at);
+            // Purposes nest, as readers of certificates for the web do it (and tspclient-go with them).
+            let purposes = issuer.extensions().extended_key_usage.as_ref().map(|usage| &usage.purposes);
+            let may_stamp = purposes.is_none_or(|all| all.iter().any(|it| it == TIME_STAMPING || it == ANY));
+            let fits = issuer.subject() == last.issuer() && is_ca && may_stamp && issuer.is_valid_at(self.at);
             if !fits || path.contains(&issuer) {
                 continue;
             }
