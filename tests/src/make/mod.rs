@@ -19,6 +19,10 @@ mod lifetimes;
 mod manifests;
 mod messages;
 mod mirrors;
+mod notation;
+mod notation_policies;
+mod notation_revoked;
+mod notation_verified;
 mod payloads;
 mod places;
 mod policies;
@@ -64,6 +68,9 @@ pub fn all() -> Book {
         manifests::write,
         messages::write,
         mirrors::write,
+        notation_policies::write,
+        notation_revoked::write,
+        notation_verified::write,
         payloads::write,
         places::write,
         policies::write,

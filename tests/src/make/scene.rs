@@ -96,6 +96,7 @@ pub(super) struct Scene {
     pub(super) policies: Vec<String>,
     pub(super) image: String,
     pub(super) repository: String,
+    pub(super) digest: String,
     pub(super) namespace: Option<&'static str>,
     pub(super) operation: Option<&'static str>,
     pub(super) labels: Option<Value>,
@@ -111,6 +112,7 @@ impl Scene {
             policies: vec![policy],
             image: image(),
             repository: APP.to_owned(),
+            digest: subject(),
             namespace: None,
             operation: None,
             labels: None,
@@ -128,6 +130,11 @@ impl Scene {
     /// Another image.
     pub(super) fn image(self, image: &str) -> Self {
         Self { image: image.to_owned(), ..self }
+    }
+
+    /// Another image, by the digest that signatures are for.
+    pub(super) fn about(self, digest: &str) -> Self {
+        Self { image: format!("{APP}@{digest}"), digest: digest.to_owned(), ..self }
     }
 
     /// Other policies.
@@ -159,7 +166,7 @@ impl Scene {
 
     /// The need for the signature image.
     pub(super) fn signature_need(&self) -> String {
-        format!("manifest {}:{}.sig", self.repository, subject().replace(':', "-"))
+        format!("manifest {}:{}.sig", self.repository, self.digest.replace(':', "-"))
     }
 
     /// The need for a payload.
@@ -199,7 +206,7 @@ impl Scene {
 
     /// The need for the referrers.
     pub(super) fn referrers_need(&self) -> String {
-        format!("referrers {}@{}", self.repository, subject())
+        format!("referrers {}@{}", self.repository, self.digest)
     }
 
     /// What came of needs, and the blobs that it names.
