@@ -10,6 +10,8 @@ mod circumstances;
 mod conditions;
 mod constants;
 mod dsse;
+mod entrusted;
+mod entrusted_policies;
 mod evidence;
 mod glass;
 mod inspect;
@@ -59,6 +61,8 @@ pub fn all() -> Book {
         bundles_misused::write,
         circumstances::write,
         conditions::write,
+        entrusted::write,
+        entrusted_policies::write,
         evidence::write,
         glass::write,
         inspect::write,
