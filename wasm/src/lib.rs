@@ -7,6 +7,7 @@ mod images;
 mod inspect;
 mod keys;
 mod module;
+mod notation;
 mod policies;
 mod reply;
 mod signing;

@@ -52,7 +52,11 @@ pub(crate) fn error(code: &str, message: impl ToString) -> ErrorBody {
 pub(crate) fn header<T: DeserializeOwned>(message: &Message) -> Result<T, ErrorBody> {
     let invalid = |problem: JsonError| error("message-invalid", format!("header: {problem}"));
     let header = json::parse(&message.header, bulla_abi::MAX_HEADER_BYTES).map_err(invalid)?;
-    json::check_objects(&header, &["", "/question", "/settings", "/write", "/attestation"]).map_err(invalid)?;
+    json::check_objects(
+        &header,
+        &["", "/question", "/settings", "/write", "/attestation", "/notation", "/notation/timestamp"],
+    )
+    .map_err(invalid)?;
     json::shape(header).map_err(invalid)
 }
 

@@ -8,11 +8,12 @@ use bulla_core::cosign::form::Form;
 use bulla_core::digest::Digest;
 use bulla_core::key::PublicKey;
 use bulla_core::reference::{Reference, Repository};
-use bulla_core::signing::{self, Attestation, Request, Signed, Storage};
+use bulla_core::signing::{self, Attestation, PushPlan, Request, Signed, Storage};
 use bulla_core::time::UnixTime;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::notation;
 use crate::reply::{self, Answer, Reply, error};
 
 #[derive(Deserialize)]
@@ -38,6 +39,9 @@ struct Statement {
 }
 
 pub(crate) fn prepare(message: &Message) -> Reply {
+    if notation::is_meant(message)? {
+        return notation::prepare(message);
+    }
     let header: Prepare = reply::header(message)?;
     let attestation = match &header.attestation {
         None => None,
@@ -88,6 +92,9 @@ struct SignedStatement {
 }
 
 pub(crate) fn assemble(message: &Message) -> Reply {
+    if notation::is_meant(message)? {
+        return notation::assemble(message);
+    }
     let header: Assemble = reply::header(message)?;
     let key =
         PublicKey::parse(reply::blob(message, header.public_key)?).map_err(|problem| error("key-invalid", problem))?;
@@ -119,6 +126,11 @@ pub(crate) fn assemble(message: &Message) -> Reply {
         place,
     })
     .map_err(|problem| error("signing", problem))?;
+    planned(plan)
+}
+
+/// A push plan as an answer.
+pub(crate) fn planned(plan: PushPlan) -> Reply {
     let reference = plan.reference();
     let mut blobs = vec![plan.manifest];
     let planned: Vec<_> = plan

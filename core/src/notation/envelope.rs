@@ -1,7 +1,7 @@
 //! A signature envelope of either format, and the one check that turns its payload into something that was signed (Notary Project
 //! signature specification, "Signature Envelope").
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::algorithm::{Algorithm, UnsupportedKey};
 use super::attributes::{Attributes, AttributesError, Headers, Scheme};
@@ -18,7 +18,7 @@ use crate::time::UnixTime;
 use crate::x509::{Certificate, Chain, ChainError, Thumbprint};
 
 /// The two formats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// JWS as flattened JSON (signature-envelope-jws.md).

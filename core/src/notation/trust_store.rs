@@ -11,7 +11,7 @@ use super::revocation::Crl;
 use crate::limits::{MAX_STORE_CERTIFICATES, MAX_TRUST_ENTRIES};
 use crate::text::excerpt;
 use crate::x509::Certificate;
-use crate::x509::name::{NameError, Subject};
+use crate::x509::name::{self, NameError, Subject};
 
 /// Everything that a signature is held against.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -239,6 +239,15 @@ impl Identities {
             subjects.push(subject);
         }
         Ok(Self::Subjects(subjects))
+    }
+
+    /// The identity that asks for the whole subject of a certificate; `*` where no other one matches it.
+    pub fn naming(certificate: &Certificate) -> String {
+        let subject = certificate.subject();
+        match (Subject::of(subject), name::render(subject)) {
+            (Ok(_), Ok(text)) => format!("x509.subject: {text}"),
+            _ => "*".to_owned(),
+        }
     }
 
     /// Whether the subject of a certificate is one of them.

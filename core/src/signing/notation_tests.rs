@@ -10,7 +10,7 @@ use crate::notation::fixtures::{NOW, certificate, chain, fixture, sign};
 use crate::notation::payload::Target;
 use crate::notation::referrer::referrer;
 use crate::notation::timestamp::{RequestError, TimestampError, request, token};
-use crate::notation::{Envelope, EnvelopeError, Format};
+use crate::notation::{Envelope, EnvelopeError, Format, Identities};
 use crate::reference::Reference;
 use crate::time::UnixTime;
 
@@ -123,4 +123,14 @@ fn a_timestamp_is_asked_for_and_put_in() {
     assert_eq!(token(granted, &[1]), Err(RequestError::Nonce));
     assert_eq!(token(b"\x30\x05\x30\x03\x02\x01\x02", &nonce), Err(RequestError::Refused(2)));
     assert_eq!(token(b"\x30\x05\x30\x03\x02\x01\x00", &nonce), Err(RequestError::NoToken));
+}
+
+#[test]
+fn a_certificate_is_named_by_its_whole_subject() {
+    let chain = chain();
+    let [leaf, root] = chain.as_slice() else { panic!("two certificates") };
+    let identity = Identities::naming(leaf);
+    assert!(identity.starts_with("x509.subject: "), "{identity}");
+    let identities = Identities::read(&[identity]).expect("an identity");
+    assert_eq!((identities.contain(leaf), identities.contain(root)), (Ok(true), Ok(false)));
 }
