@@ -6,6 +6,7 @@ mod commands;
 mod demo;
 mod files;
 mod listing;
+mod notation;
 mod options;
 mod output;
 mod passphrase;

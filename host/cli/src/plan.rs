@@ -11,21 +11,39 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::ask::plain;
+use crate::notation::Notation;
 use crate::policies::{Conditions, Form};
 
 /// Wall time of one operation. 60 s: a large SBOM in a container with a tenth of a processor.
 const BUDGET: Duration = Duration::from_secs(60);
 
 /// What is to be said about images.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Claim {
-    /// How it is kept.
-    pub(crate) form: Form,
+    pub(crate) kept: Kept,
     pub(crate) annotations: BTreeMap<String, String>,
     /// Without one it is a signature.
     pub(crate) attestation: Option<Attestation>,
     /// Another repository to keep signatures in: `registry/repository`.
     pub(crate) signature_repository: Option<String>,
+}
+
+/// How what is said is signed and kept.
+#[derive(Debug)]
+pub(crate) enum Kept {
+    Cosign(Form),
+    /// It is a signature then, beside its image.
+    Notation(Box<Notation>),
+}
+
+impl Kept {
+    /// Its word on the command line.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::Cosign(form) => form.word(),
+            Self::Notation(_) => "notation",
+        }
+    }
 }
 
 /// What is said about an image beyond that it is signed.
@@ -41,14 +59,14 @@ pub(crate) struct Attestation {
 impl Claim {
     /// That images are signed, in this form.
     pub(crate) fn signature(form: Form) -> Self {
-        Self { form, annotations: BTreeMap::new(), attestation: None, signature_repository: None }
+        Self { kept: Kept::Cosign(form), annotations: BTreeMap::new(), attestation: None, signature_repository: None }
     }
 
-    /// What must hold once it is published.
-    pub(crate) fn conditions(&self) -> Conditions {
+    /// What must hold once it is published in one of cosign's forms.
+    pub(crate) fn conditions(&self, form: Form) -> Conditions {
         Conditions {
             annotations: self.annotations.clone(),
-            forms: vec![self.form],
+            forms: vec![form],
             signature_repository: self.signature_repository.clone(),
             attestation: self.attestation.as_ref().map(|said| said.predicate_type.clone()),
             ..Conditions::default()
@@ -75,7 +93,7 @@ struct PayloadAnswer {
 pub(crate) async fn prepare(engine: &Engine, image: &str, claim: &Claim) -> Result<Payload> {
     let mut request = Request::new(json!({
         "image": image,
-        "form": claim.form.word(),
+        "form": claim.kept.word(),
         "annotations": claim.annotations,
     }));
     if let Some(said) = &claim.attestation {
@@ -115,7 +133,7 @@ pub(crate) async fn assemble(
     signed: Signed<'_>,
     beside: Beside<'_>,
 ) -> Result<PushPlan> {
-    let mut request = Request::new(json!({"image": signed.image, "form": claim.form.word()}));
+    let mut request = Request::new(json!({"image": signed.image, "form": claim.kept.word()}));
     request.add("payload", Some(signed.payload));
     request.add("signature", Some(signed.signature));
     request.add("publicKey", Some(signed.public_key.as_bytes()));
@@ -139,30 +157,30 @@ pub(crate) async fn assemble(
 }
 
 /// A request to the module: its header, and the blobs that the header names.
-struct Request {
-    header: Map<String, Value>,
+pub(crate) struct Request {
+    pub(crate) header: Map<String, Value>,
     blobs: Vec<Vec<u8>>,
 }
 
 impl Request {
-    fn new(header: Value) -> Self {
+    pub(crate) fn new(header: Value) -> Self {
         let header = if let Value::Object(header) = header { header } else { Map::new() };
         Self { header, blobs: Vec::new() }
     }
 
-    fn blob(&mut self, bytes: &[u8]) -> usize {
+    pub(crate) fn blob(&mut self, bytes: &[u8]) -> usize {
         self.blobs.push(bytes.to_vec());
         self.blobs.len().saturating_sub(1)
     }
 
-    fn add(&mut self, name: &str, bytes: Option<&[u8]>) {
+    pub(crate) fn add(&mut self, name: &str, bytes: Option<&[u8]>) {
         if let Some(bytes) = bytes {
             let index = self.blob(bytes);
             self.header.insert(name.to_owned(), index.into());
         }
     }
 
-    async fn ask<T: serde::de::DeserializeOwned>(
+    pub(crate) async fn ask<T: serde::de::DeserializeOwned>(
         self,
         engine: &Engine,
         operation: Operation,

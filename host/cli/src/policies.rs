@@ -114,7 +114,19 @@ pub(crate) fn for_key(public: &str, conditions: &Conditions) -> PolicyFiles {
     document("read-back", &BTreeMap::from([("signer".to_owned(), public.to_owned())]), conditions)
 }
 
-/// The document, as JSON, which is YAML. Any of the signers is enough.
+/// The same for a signer of Notation, as it stands in a policy.
+pub(crate) fn for_notation(signer: &Value) -> PolicyFiles {
+    policy(
+        "read-back",
+        &json!({
+            "match": {"everyImage": true},
+            "signers": {"signer": {"notation": signer}},
+            "require": "signer",
+        }),
+    )
+}
+
+/// The document. Any of the signers is enough.
 fn document(name: &str, signers: &BTreeMap<String, String>, conditions: &Conditions) -> PolicyFiles {
     let entries: BTreeMap<&str, Value> = signers
         .iter()
@@ -152,17 +164,25 @@ fn document(name: &str, signers: &BTreeMap<String, String>, conditions: &Conditi
         several => json!({ "anyOf": several }),
     };
     let multi_arch = if conditions.leaves { "indexOrEveryLeaf" } else { "index" };
-    let policy = json!({
-        "apiVersion": "bulla.dev/v1alpha1",
-        "kind": "ImagePolicy",
-        "metadata": {"name": name},
-        "spec": {
+    policy(
+        name,
+        &json!({
             "match": {"everyImage": true},
             "signers": entries,
             "attestations": attestations,
             "multiArch": multi_arch,
             "require": require,
-        },
+        }),
+    )
+}
+
+/// A policy as JSON, which is YAML.
+fn policy(name: &str, spec: &Value) -> PolicyFiles {
+    let policy = json!({
+        "apiVersion": "bulla.dev/v1alpha1",
+        "kind": "ImagePolicy",
+        "metadata": {"name": name},
+        "spec": spec,
     });
     PolicyFiles::given(vec![(name.to_owned(), policy.to_string().into())])
 }

@@ -12,7 +12,8 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 
-use crate::plan::{self, Beside, Claim, Signed};
+use crate::notation::{Notation, Subject};
+use crate::plan::{self, Beside, Claim, Kept, Signed};
 use crate::policies::{self, Form};
 use crate::signer::Signer;
 use crate::{ask, sources};
@@ -70,8 +71,14 @@ impl<'s> Signing<'s> {
         claim: &'s Claim,
     ) -> Result<Self> {
         // What cannot be said of any image is refused before a registry is asked about one, and in words about what was given.
-        plan::prepare(engine, &format!("registry.invalid/any@sha256:{}", "0".repeat(64)), claim).await?;
-        let policy = policies::for_key(&signer.public, &claim.conditions()).validate(engine).await?;
+        let policy = match &claim.kept {
+            Kept::Cosign(form) => {
+                plan::prepare(engine, &format!("registry.invalid/any@sha256:{}", "0".repeat(64)), claim).await?;
+                policies::for_key(&signer.public, &claim.conditions(*form))
+            }
+            Kept::Notation(notation) => notation.policy(engine, signer, &claim.annotations).await?,
+        };
+        let policy = policy.validate(engine).await?;
         Ok(Self { engine, signer, claim, decider: Decider::new(engine.clone(), sources, policy) })
     }
 
@@ -160,10 +167,14 @@ impl<'s> Signing<'s> {
     }
 
     async fn prepare(&self, image: &Image) -> Result<Prepared> {
+        let form = match &self.claim.kept {
+            Kept::Cosign(form) => *form,
+            Kept::Notation(notation) => return self.prepare_notation(image, notation).await,
+        };
         let prepared = plan::prepare(self.engine, &image.name, self.claim).await?;
         let signature = self.signer.sign(self.engine, &prepared.message).await?;
         let payload = prepared.payload;
-        let plan = match self.claim.form {
+        let plan = match form {
             Form::Bundle => {
                 let beside = Beside::Image { manifest: &image.manifest, media_type: image.media_type.as_deref() };
                 let plan = self.assemble(&image.name, &payload, &signature, beside).await?;
@@ -186,6 +197,16 @@ impl<'s> Signing<'s> {
             }
         };
         Ok(Prepared { image: image.name.clone(), digest: image.digest.clone(), plan, payload, signature })
+    }
+
+    async fn prepare_notation(&self, image: &Image, notation: &Notation) -> Result<Prepared> {
+        let subject =
+            Subject { image: &image.name, manifest: &image.manifest, media_type: image.media_type.as_deref() };
+        let prepared = notation.prepare(self.engine, subject, &self.claim.annotations).await?;
+        let signature = notation.sign(self.engine, self.signer, &prepared).await?;
+        let plan = notation.assemble(self.engine, self.sources().client(), subject, &prepared, &signature).await?;
+        let (name, digest) = (image.name.clone(), image.digest.clone());
+        Ok(Prepared { image: name, digest, plan, payload: prepared.payload, signature })
     }
 
     /// What a verifier with this key says about the image now. A list of referrers may be a moment behind, and what others

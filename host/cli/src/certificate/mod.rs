@@ -3,6 +3,7 @@
 //! Only what those rules ask for is in them, and every certificate is signed over SHA-256, which is what each key that
 //! Bulla can use signs.
 
+mod chain;
 mod issuer;
 mod subject;
 
@@ -28,6 +29,7 @@ use x509_cert::spki::{
 };
 use x509_cert::time::{Time, Validity};
 
+pub(crate) use self::chain::Chain;
 pub(crate) use self::issuer::Issuer;
 pub(crate) use self::subject::subject;
 

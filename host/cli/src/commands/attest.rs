@@ -9,7 +9,8 @@ use clap::Args;
 use super::publishing::{self, Images, Options};
 use crate::options::Global;
 use crate::output::Exit;
-use crate::plan::Attestation;
+use crate::plan::{Attestation, Kept};
+use crate::policies::Form;
 
 /// Octets of a predicate. 3 MiB: in base64, which an envelope holds, it is as large as verifiers read.
 const MAX_PREDICATE_BYTES: u64 = 3 * 1024 * 1024;
@@ -38,6 +39,9 @@ pub(crate) struct Arguments {
     /// What is said: a file of that type; `-` for standard input
     #[arg(long, value_name = "FILE")]
     predicate: PathBuf,
+    /// How it is kept
+    #[arg(long, value_enum, default_value_t = Form::Legacy)]
+    form: Form,
     #[command(flatten)]
     options: Options,
 }
@@ -53,7 +57,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<Exit> {
         predicate: read(&arguments.predicate)?,
         now: bulla_server::now(),
     };
-    publishing::run(global, &arguments.images, &arguments.options, Some(attestation))
+    publishing::run(global, &arguments.images, &arguments.options, Kept::Cosign(arguments.form), Some(attestation))
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {

@@ -4,14 +4,14 @@ use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::{Context as _, Result, bail};
 use bulla_registry::{Digest, PushPlan};
+use bulla_signer::Scheme;
 use clap::Args;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
 use crate::options::Global;
 use crate::output::{self, Exit};
-use crate::plan::{Attestation, Claim};
-use crate::policies::Form;
+use crate::plan::{Attestation, Claim, Kept};
 use crate::progress::Progress;
 use crate::signer::Signer;
 use crate::signing::{AT_ONCE, Prepared, Signing};
@@ -42,16 +42,13 @@ pub(crate) struct Options {
     /// The private key: a PEM file (cosign's encrypted form, PKCS #8, SEC 1, PKCS #1), a key in a token (`pkcs11:…`), or one
     /// that a program sigstore-kms-SCHEME signs with (`SCHEME://…`)
     #[arg(long, value_name = "KEY")]
-    key: String,
-    /// How it is kept
-    #[arg(long, value_enum, default_value_t = Form::Legacy)]
-    form: Form,
+    pub(super) key: String,
     /// An annotation to sign with the digest
     #[arg(long, short, value_name = "NAME=VALUE", value_parser = pair)]
     annotation: Vec<(String, String)>,
     /// Another repository to keep it in, as cosign's COSIGN_REPOSITORY
     #[arg(long, value_name = "REPOSITORY")]
-    signature_repository: Option<String>,
+    pub(super) signature_repository: Option<String>,
     /// Publish without asking on the terminal
     #[arg(long, short)]
     yes: bool,
@@ -70,14 +67,19 @@ pub(crate) fn run(
     global: &Global,
     images: &Images,
     options: &Options,
+    kept: Kept,
     attestation: Option<Attestation>,
 ) -> Result<Exit> {
     let engine = start::engine(global)?;
     start::runtime()?.block_on(async {
         let sources = options.sources.open_uncached()?;
-        let signer = Signer::open(&engine, &options.key).await?;
+        let scheme = match &kept {
+            Kept::Cosign(_) => Scheme::Cosign,
+            Kept::Notation(_) => Scheme::Notation,
+        };
+        let signer = Signer::open_for(&engine, &options.key, scheme).await?;
         let claim = Claim {
-            form: options.form,
+            kept,
             annotations: options.annotation.iter().cloned().collect(),
             attestation,
             signature_repository: options.signature_repository.clone(),
@@ -209,7 +211,7 @@ fn report(signer: &Signer, claim: &Claim, prepared: &[Prepared], is_published: b
         .collect();
     json!({
         "key": {"fingerprint": signer.fingerprint, "algorithm": signer.algorithm},
-        "form": claim.form.word(),
+        "form": claim.kept.word(),
         "type": claim.attestation.as_ref().map(|said| said.predicate_type.as_str()),
         "images": images,
     })

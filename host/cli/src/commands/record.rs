@@ -15,7 +15,8 @@ use super::replay::again;
 use crate::files;
 use crate::options::Global;
 use crate::output::{self, Exit};
-use crate::plan::Attestation;
+use crate::plan::{Attestation, Kept};
+use crate::policies::Form;
 use crate::records::{self, Folder};
 
 /// Wall time for the replay of a record that is attested.
@@ -113,6 +114,9 @@ pub(crate) struct Summary {
 pub(crate) struct Attest {
     #[command(flatten)]
     summary: Summary,
+    /// How it is kept
+    #[arg(long, value_enum, default_value_t = Form::Legacy)]
+    form: Form,
     #[command(flatten)]
     options: publishing::Options,
 }
@@ -225,7 +229,13 @@ fn attest(global: &Global, arguments: &Attest) -> Result<Exit> {
         predicate: made.predicate.to_string().into_bytes(),
         now: bulla_server::now(),
     };
-    publishing::run(global, &Images::one(made.image), &arguments.options, Some(attestation))
+    publishing::run(
+        global,
+        &Images::one(made.image),
+        &arguments.options,
+        Kept::Cosign(arguments.form),
+        Some(attestation),
+    )
 }
 
 fn list(global: &Global, arguments: &List) -> Result<()> {

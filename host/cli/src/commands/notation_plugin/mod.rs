@@ -4,7 +4,6 @@
 //! One command, a request on standard input, an answer on standard output; where it fails, an error as JSON on standard
 //! error and an exit code that is not 0. A command is a line in [`answer`], and a capability in [`protocol::CAPABILITIES`].
 
-mod key;
 mod protocol;
 mod sign;
 

@@ -6,15 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow, bail};
 use bulla_signer::KeyReference;
 use x509_cert::Certificate;
-use x509_cert::der::Encode as _;
 use x509_cert::der::asn1::ObjectIdentifier;
+use x509_cert::der::pem::LineEnding;
+use x509_cert::der::{Encode as _, EncodePem as _};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
-use super::protocol::PluginConfig;
-use crate::certificate::{KeyKind, kind};
+use super::{KeyKind, kind};
 
-/// The member of the configuration that names the file with the certificates.
-const CHAIN: &str = "certificate-chain";
 /// Certificates in a chain. 16: real ones have up to four.
 const MAX_CERTIFICATES: usize = 16;
 
@@ -22,33 +20,35 @@ const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 
-/// How such a key signs, in the words of the protocol.
+/// How such a key signs, in the words of Notation's plugin protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Spec {
+pub(crate) struct Spec {
     /// `EC-256`
-    pub(super) key: &'static str,
+    pub(crate) key: &'static str,
     /// `SHA-256`
-    pub(super) hash: &'static str,
+    pub(crate) hash: &'static str,
     /// `ECDSA-SHA-256`
-    pub(super) algorithm: &'static str,
+    pub(crate) algorithm: &'static str,
 }
 
 /// Certificates from the leaf to the root.
-pub(super) struct Chain {
+#[derive(Debug)]
+pub(crate) struct Chain {
     certificates: Vec<Certificate>,
-    pub(super) spec: Spec,
+    pub(crate) spec: Spec,
     file: PathBuf,
 }
 
 impl Chain {
-    /// Finds and reads the certificates of a key.
+    /// Finds and reads the certificates of a key: in the file that is given, else beside the key file. `option` is what
+    /// names the file, for errors.
     ///
     /// # Errors
     /// When there is no such file, or what is in it cannot sign.
-    pub(super) fn find(key_id: &str, config: &PluginConfig) -> Result<Self> {
-        let file = match config.get(CHAIN) {
-            Some(file) => PathBuf::from(file),
-            None => beside(key_id)?,
+    pub(crate) fn find(key: &str, given: Option<&Path>, option: &str) -> Result<Self> {
+        let file = match given {
+            Some(file) => file.to_owned(),
+            None => beside(key, option)?,
         };
         let shown = file.display().to_string();
         let pem = std::fs::read(&file).with_context(|| shown.clone())?;
@@ -65,7 +65,7 @@ impl Chain {
     ///
     /// # Errors
     /// When it is another one's.
-    pub(super) fn belongs_to(&self, public: &SubjectPublicKeyInfoOwned) -> Result<()> {
+    pub(crate) fn belongs_to(&self, public: &SubjectPublicKeyInfoOwned) -> Result<()> {
         let leaf = self.certificates.first().map(|leaf| leaf.tbs_certificate().subject_public_key_info());
         match leaf == Some(public) {
             true => Ok(()),
@@ -77,24 +77,37 @@ impl Chain {
     ///
     /// # Errors
     /// When the encoder refuses.
-    pub(super) fn to_der(&self) -> Result<Vec<Vec<u8>>> {
+    pub(crate) fn to_der(&self) -> Result<Vec<Vec<u8>>> {
         self.certificates.iter().map(|certificate| Ok(certificate.to_der()?)).collect()
+    }
+
+    /// All of them as PEM, the leaf first.
+    ///
+    /// # Errors
+    /// As [`to_der`](Self::to_der).
+    pub(crate) fn to_pem(&self) -> Result<String> {
+        self.certificates.iter().map(|certificate| Ok(certificate.to_pem(LineEnding::LF)?)).collect()
+    }
+
+    /// The last one, which those who trust it pin, as PEM.
+    ///
+    /// # Errors
+    /// As [`to_der`](Self::to_der).
+    pub(crate) fn root_pem(&self) -> Result<String> {
+        let root = self.certificates.last().ok_or_else(|| anyhow!("{}: no certificate", self.file.display()))?;
+        Ok(root.to_pem(LineEnding::LF)?)
     }
 }
 
 /// The file that `bulla key certificate` writes beside a key file.
-fn beside(key_id: &str) -> Result<PathBuf> {
-    let KeyReference::File(key) = KeyReference::parse(key_id)? else {
-        bail!("which certificates? Say --plugin-config {CHAIN}=FILE: PEM, the leaf first, up to the root");
+fn beside(key: &str, option: &str) -> Result<PathBuf> {
+    let KeyReference::File(key) = KeyReference::parse(key)? else {
+        bail!("which certificates? Say {option}: PEM, the leaf first, up to the root");
     };
     let candidates = ["chain.crt", "crt"].map(|extension| key.with_extension(extension));
     let found = candidates.iter().find(|file| Path::is_file(file)).cloned();
     found.ok_or_else(|| {
-        anyhow!(
-            "neither {} nor {} is there: say --plugin-config {CHAIN}=FILE",
-            candidates[0].display(),
-            candidates[1].display()
-        )
+        anyhow!("neither {} nor {} is there: say {option}", candidates[0].display(), candidates[1].display())
     })
 }
 
