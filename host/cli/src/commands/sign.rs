@@ -48,8 +48,8 @@ enum Form {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "With --form notation")]
 struct NotationOptions {
-    /// The key's certificate and those above it up to the root, PEM [default: those that `bulla key certificate` writes
-    /// beside a key file: KEY.chain.crt, else KEY.crt]
+    /// The key's certificate and those above it up to the root, PEM [default: beside a key file NAME.key, what `bulla key
+    /// certificate` writes: NAME.chain.crt, else NAME.crt]
     #[arg(long, value_name = "FILE")]
     certificate_chain: Option<PathBuf>,
     /// The envelope around the signature [default: jws]
