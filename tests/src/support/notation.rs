@@ -154,6 +154,12 @@ impl Notation {
         output(self.command().args(["verify", "--insecure-registry"]).args(more).arg(image))
     }
 
+    /// What `notation inspect` says about the signatures of an image.
+    pub fn inspect(&self, image: &str) -> Value {
+        let said = run(self.command().args(["inspect", "--insecure-registry", "--output", "json", image]));
+        serde_json::from_slice(&said.stdout).expect("JSON")
+    }
+
     /// The digests of the signatures that `notation list` finds.
     pub fn list(&self, image: &str) -> Vec<String> {
         let listed = run(self.command().args(["list", "--insecure-registry", image]));

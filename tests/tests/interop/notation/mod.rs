@@ -3,12 +3,15 @@
 
 mod cli;
 mod plugin;
+mod signing;
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
 
 use bulla_tests::support::certificates::{ALGORITHMS, Certificate, Leaf};
 use bulla_tests::support::notation::{FORMATS, Notation, Trust};
-use bulla_tests::support::{Registry, RegistryKind, bulla_path, run};
+use bulla_tests::support::{Registry, RegistryKind, bulla, bulla_path, run};
 
 /// One combination.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +52,8 @@ type Sign = fn(&World, &Row, &str);
 /// Whether an image is accepted under the certificates that this trusts.
 type Verify = fn(&Notation, &str) -> Result<(), String>;
 
-const SIGNERS: [(&str, Sign); 2] = [("notation", notation_signs), ("plugin", notation_signs_through_bulla)];
+const SIGNERS: [(&str, Sign); 3] =
+    [("notation", notation_signs), ("plugin", notation_signs_through_bulla), ("bulla", bulla_signs)];
 const VERIFIERS: [(&str, Verify); 1] = [("notation", notation_verifies)];
 
 /// Keys, and two sets of trust.
@@ -100,6 +104,18 @@ fn notation_signs(world: &World, row: &Row, image: &str) {
 fn notation_signs_through_bulla(world: &World, row: &Row, image: &str) {
     let key = world.keys[&row.name()].key.to_str().expect("UTF-8");
     run(&mut world.acme.signing(&["--plugin", "bulla", "--id", key], row.format, image, &[]));
+}
+
+/// `bulla sign` alone, with the certificates beside the key file.
+fn bulla_signs(world: &World, row: &Row, image: &str) {
+    run(bulla_sign(&world.keys[&row.name()].key, row.format, image).arg("--yes"));
+}
+
+/// The command that signs an image with the key in this file.
+fn bulla_sign(key: &Path, format: &str, image: &str) -> Command {
+    let mut command = bulla();
+    command.args(["sign", "--form", "notation", "--envelope", format, image, "--key"]).arg(key);
+    command
 }
 
 fn notation_verifies(notation: &Notation, image: &str) -> Result<(), String> {
