@@ -8,7 +8,6 @@ use bulla_engine::Engine;
 use bulla_engine::abi::Operation;
 use bulla_registry::{Client, Digest, PlanHeader, PushPlan};
 use bulla_server::PolicyFiles;
-use bulla_signer::ecdsa_side_by_side;
 use clap::ValueEnum;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -154,11 +153,7 @@ impl Notation {
     /// # Errors
     /// When the key does not sign.
     pub(crate) async fn sign(&self, engine: &Engine, signer: &Signer, payload: &Payload) -> Result<Vec<u8>> {
-        let signature = signer.sign(engine, &payload.message).await?;
-        match self.chain.spec.number {
-            Some(octets) => Ok(ecdsa_side_by_side(&signature, octets)?),
-            None => Ok(signature),
-        }
+        signer.sign(engine, &payload.message).await
     }
 
     /// Checks a signature, has it timestamped where that is wanted, and plans what is pushed.
