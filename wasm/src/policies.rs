@@ -1,8 +1,11 @@
 //! The operation that says another's policies as Bulla's own, and what is told of policies that were loaded.
 
+use std::collections::BTreeSet;
+
 use bulla_abi::{ErrorBody, Message};
 use bulla_core::notation::StoreKind;
 use bulla_core::policy::{Signer, System, convert};
+use bulla_core::reference::{Reference, Repository};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -15,6 +18,9 @@ struct Convert {
     blob: u32,
     #[serde(default)]
     files: Vec<NamedFile>,
+    /// Of Notation's trust policy, only what it says about these images.
+    #[serde(default)]
+    images: Option<Vec<String>>,
 }
 
 /// A file that the source names, under the name by which it does.
@@ -50,7 +56,19 @@ pub(crate) fn convert(message: &Message) -> Reply {
     let files = header.files.iter().map(|file| Ok((file.path.clone(), reply::blob(message, file.blob)?)));
     let files = files.collect::<Result<Vec<_>, ErrorBody>>()?;
     let source = reply::blob(message, header.blob)?;
-    let conversion = convert::convert(&header.name, source, &files).map_err(|problem| ErrorBody {
+    let conversion = match &header.images {
+        None => convert::convert(&header.name, source, &files),
+        Some(images) => {
+            // What is no image at all is said by its own decision.
+            let repositories: BTreeSet<Repository> = images
+                .iter()
+                .filter_map(|image| Reference::parse(image).ok())
+                .map(|image| image.repository().clone())
+                .collect();
+            convert::convert_for(&repositories.into_iter().collect::<Vec<_>>(), source, &files)
+        }
+    }
+    .map_err(|problem| ErrorBody {
         code: "convert-refused".to_owned(),
         message: problem.to_string(),
         details: problem.refused.iter().filter_map(|refused| serde_json::to_value(refused).ok()).collect(),

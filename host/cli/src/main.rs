@@ -3,6 +3,7 @@
 mod ask;
 mod certificate;
 mod commands;
+mod conversion;
 mod demo;
 mod files;
 mod listing;

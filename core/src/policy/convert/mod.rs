@@ -22,6 +22,7 @@ use self::write::Draft;
 use super::set::PolicySet;
 use crate::json;
 use crate::limits::MAX_POLICY_BYTES;
+use crate::reference::Repository;
 use crate::text::excerpt;
 use crate::yaml::Document;
 
@@ -91,6 +92,27 @@ pub type File<'f> = (String, &'f [u8]);
 pub fn convert(name: &str, bytes: &[u8], files: &[File<'_>]) -> Result<Conversion, ConvertError> {
     let mut log = Log::default();
     let drafts = read(name, bytes, files, &mut log);
+    finish(&drafts, log)
+}
+
+/// Converts what a trust policy of Notation says about these repositories, and nothing else of it: the statement that names a
+/// repository, else the one for the rest. The policies match exactly these repositories.
+///
+/// # Errors
+/// [`ConvertError`] with every field that cannot be said, and for a document of another kind.
+pub fn convert_for(images: &[Repository], bytes: &[u8], files: &[File<'_>]) -> Result<Conversion, ConvertError> {
+    let mut log = Log::default();
+    let drafts = match json::parse(bytes, MAX_POLICY_BYTES) {
+        Ok(value) => notation::read(&value, files, Some(images), &mut log),
+        Err(problem) => {
+            log.refuse("", problem.to_string());
+            Vec::new()
+        }
+    };
+    finish(&drafts, log)
+}
+
+fn finish(drafts: &[Draft], log: Log) -> Result<Conversion, ConvertError> {
     let (mut refused, notes) = log.into_parts();
     if refused.is_empty() {
         let policies: Vec<Converted> = drafts.iter().map(Draft::write).collect();
@@ -113,7 +135,7 @@ fn read(name: &str, bytes: &[u8], files: &[File<'_>], log: &mut Log) -> Vec<Draf
     let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or_default();
     if bytes.get(start) == Some(&b'{') {
         return match json::parse(bytes, MAX_POLICY_BYTES) {
-            Ok(value) if value.get("trustPolicies").is_some() => notation::read(&value, files, log),
+            Ok(value) if value.get("trustPolicies").is_some() => notation::read(&value, files, None, log),
             Ok(value) if value.get("default").is_some() => containers_policy::read(name, &value, files, log),
             Ok(value) => cluster_image_policies([&value], log),
             Err(problem) => {

@@ -17,8 +17,8 @@ const REST: &str = "\"*\" cannot stand beside other scopes: it leaves them out t
      repositories as scopes";
 
 /// Reads the whole document: one policy for each statement. The certificates of a trust store are files whose path ends with
-/// `x509/KIND/STORE/FILE`, as they lie in Notation's folder.
-pub(super) fn read(value: &Value, files: &[File<'_>], log: &mut Log) -> Vec<Draft> {
+/// `x509/KIND/STORE/FILE`, as they lie in Notation's folder. Where images are named, only what is said about them is read.
+pub(super) fn read(value: &Value, files: &[File<'_>], images: Option<&[Repository]>, log: &mut Log) -> Vec<Draft> {
     if let Some(path) = blob_statement(value) {
         log.refuse(path, "it is about blobs: only the trust policy for artifacts in registries can be said");
         return Vec::new();
@@ -34,16 +34,28 @@ pub(super) fn read(value: &Value, files: &[File<'_>], log: &mut Log) -> Vec<Draf
     let mut drafts: Vec<Draft> = Vec::new();
     for (index, statement) in document.statements.iter().enumerate() {
         let path = format!("trustPolicies[{index}]");
-        if statement.scopes == Scopes::Rest && !only {
-            log.refuse(format!("{path}.registryScopes"), REST);
-        }
+        let about = match images {
+            None if statement.scopes == Scopes::Rest && !only => {
+                log.refuse(format!("{path}.registryScopes"), REST);
+                Images::Every
+            }
+            None => about(statement),
+            Some(images) => {
+                let is_this = |image: &&Repository| document.for_repository(image) == Some(statement);
+                let images: Vec<String> = images.iter().filter(is_this).map(Repository::to_string).collect();
+                if images.is_empty() {
+                    continue;
+                }
+                Images::Patterns { images, except: Vec::new() }
+            }
+        };
         let Some(requirement) = &statement.requirement else {
             log.refuse(format!("{path}.signatureVerification.level"), SKIP);
             continue;
         };
         let stores = read_stores(requirement, &path, files, log);
         let name = free(&plain(&statement.name), |name| drafts.iter().any(|draft| draft.name == name));
-        drafts.push(draft(name, statement, requirement, &stores));
+        drafts.push(draft(name, about, statement, requirement, &stores));
     }
     log.note("Whatever no statement is about is rejected, there as here.");
     drafts
@@ -83,13 +95,22 @@ fn is_in(file: &str, folder: [&str; 3]) -> bool {
     matches!(parts.as_slice(), [.., one, two, three, _] if [*one, *two, *three] == folder)
 }
 
-fn draft(name: String, statement: &Statement, requirement: &Requirement, stores: &TrustStores) -> Draft {
-    let images = match &statement.scopes {
+fn about(statement: &Statement) -> Images {
+    match &statement.scopes {
         Scopes::Rest | Scopes::Named => Images::Every,
         Scopes::Repositories(scopes) => {
             Images::Patterns { images: scopes.iter().map(Repository::to_string).collect(), except: Vec::new() }
         }
-    };
+    }
+}
+
+fn draft(
+    name: String,
+    images: Images,
+    statement: &Statement,
+    requirement: &Requirement,
+    stores: &TrustStores,
+) -> Draft {
     let pems = |kind| stores.get(kind).iter().map(Certificate::to_pem).collect();
     let signer = Signer::Notation(Box::new(NotationSigner {
         ca: pems(StoreKind::Ca),
@@ -123,6 +144,7 @@ mod tests {
     use crate::notation::level::{Action, Kind};
     use crate::notation::{StoreKind, VerifyTimestamp};
     use crate::policy::NotationSigner;
+    use crate::reference::Repository;
     use crate::yaml::Document;
 
     const ROOT: &[u8] = include_bytes!("../../../testdata/notation/root.pem");
@@ -152,14 +174,14 @@ mod tests {
 
     fn refused(policy: &Value, files: &[File<'_>]) -> Vec<String> {
         let mut log = Log::default();
-        read(policy, files, &mut log);
+        read(policy, files, None, &mut log);
         log.into_parts().0.into_iter().map(|refused| refused.path).collect()
     }
 
     #[test]
     fn a_statement_becomes_a_policy_that_trusts_the_same() {
         let mut log = Log::default();
-        let drafts = read(&policy(), &files(), &mut log);
+        let drafts = read(&policy(), &files(), None, &mut log);
         assert_eq!(log.into_parts().0, []);
         let written = drafts[0].write();
         assert_eq!(written.name, "wabbit-networks");
@@ -175,6 +197,34 @@ mod tests {
         assert_eq!(trust.level.action(Kind::Expiry), Action::Enforce);
         assert_eq!(trust.level.action(Kind::Revocation), Action::Log);
         assert_eq!(trust.verify_timestamp, VerifyTimestamp::AfterCertExpiry);
+    }
+
+    #[test]
+    fn for_named_images_only_what_is_said_about_them_is_read() {
+        let mut several = policy();
+        let mut rest = several["trustPolicies"][0].clone();
+        (rest["name"], rest["registryScopes"]) = (json!("rest"), json!(["*"]));
+        let skip = json!({"name": "a", "registryScopes": ["a.example/b"], "signatureVerification": {"level": "skip"}});
+        several["trustPolicies"].as_array_mut().expect("a list").extend([rest, skip]);
+        let read = |names: &[&str]| {
+            let images: Vec<Repository> = names.iter().map(|name| Repository::parse(name).expect("valid")).collect();
+            let mut log = Log::default();
+            let drafts = read(&several, &files(), Some(&images), &mut log);
+            let refused: Vec<String> = log.into_parts().0.into_iter().map(|refused| refused.path).collect();
+            let written = drafts.iter().map(|draft| {
+                let written = draft.write();
+                let document = Document::read_all(&written.text).expect("YAML").remove(0);
+                (written.name, document.value()["spec"]["match"]["images"].clone())
+            });
+            (written.collect::<Vec<_>>(), refused)
+        };
+        let named = "registry.example/software/net-monitor";
+        let wabbit = ("wabbit-networks".to_owned(), json!([named]));
+        assert_eq!(read(&[named]), (vec![wabbit.clone()], vec![]));
+        let others = ("rest".to_owned(), json!(["x.example/y", "a.example/b/c"]));
+        assert_eq!(read(&["x.example/y", named, "a.example/b/c"]), (vec![wabbit, others], vec![]));
+        assert_eq!(read(&["a.example/b"]), (vec![], vec!["trustPolicies[2].signatureVerification.level".to_owned()]));
+        assert_eq!(read(&[]), (vec![], vec![]));
     }
 
     #[test]

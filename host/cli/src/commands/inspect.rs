@@ -113,7 +113,7 @@ struct Keys {
 }
 
 impl Keys {
-    /// The signers of what was loaded. `None` when the module is of a version that does not give their keys.
+    /// The signers of what was loaded that pin a key; others pin certificates or roots. `None` when the module is of a version that does not give their keys.
     fn of(loaded: &Value, trust: Trust) -> Option<Self> {
         let mut keys = Self::default();
         let mut known = BTreeMap::new();
@@ -124,6 +124,9 @@ impl Keys {
                     Trust::Policies => format!("{}/{name}", policy.get("policy")?.as_str()?),
                     _ => name.to_owned(),
                 };
+                if signer.get("system").is_some_and(|system| system != "cosign") {
+                    continue;
+                }
                 let public = signer.get("publicKey")?.as_str()?;
                 let blob = *known.entry(public).or_insert_with(|| {
                     keys.blobs.push(public.as_bytes().to_vec());

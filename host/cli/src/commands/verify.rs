@@ -1,16 +1,18 @@
 //! `bulla verify`: asks the module about images, with policies or pinned keys.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
+use bulla_engine::Engine;
 use bulla_records::{Action, Made, Options, Surface};
-use bulla_server::{Decided, Decider, Outcome, Recorder};
+use bulla_server::{Decided, Decider, Outcome, PolicyFiles, Recorder};
 use clap::Args;
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
+use crate::conversion::{Origin, configured, convert, refusal};
 use crate::options::Global;
 use crate::output::{self, Exit};
 use crate::policies::{self, Conditions, Form, Identity};
@@ -29,9 +31,14 @@ Examples:
   bulla verify registry.example/app:1.4 --key release.pub --form bundle --leaves
   bulla verify registry.example/app:1.4 --key ci.pub --attestation slsaprovenance1 \
       --predicate /buildDefinition/buildType=https://actions.github.io/buildtypes/workflow/v1
+  bulla verify registry.example/app:1.4 --trust-policy
+  bulla verify registry.example/app:1.4 --trust-policy trustpolicy.json --trust-store truststore/
   bulla verify registry.example/app:1.4 --key release.pub --layout registry.example/app=./layout
 
 Exit codes: 0 all accepted; 1 any rejected; 2 any unknown, or nothing could be decided.";
+
+/// What takes the place of pinned keys.
+const BY_POLICY: [&str; 2] = ["policy", "trust_policy"];
 
 /// Decide whether images may run, by pinned keys or by policies
 #[derive(Debug, Args)]
@@ -41,32 +48,38 @@ pub(crate) struct Arguments {
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<String>,
     /// A public key (PEM): one of the given keys must have signed
-    #[arg(long, value_name = "FILE", required_unless_present = "policy", conflicts_with = "policy")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["policy", "trust_policy"], conflicts_with_all = BY_POLICY)]
     key: Vec<PathBuf>,
     /// A policy file, or a folder of them
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "trust_policy")]
     policy: Vec<PathBuf>,
+    /// A trust policy of Notation for artifacts in registries; without FILE, the one that the notation CLI reads
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    trust_policy: Option<Option<PathBuf>>,
+    /// With --trust-policy: where its trust stores are, when they are not in the folder `truststore` beside it
+    #[arg(long, value_name = "DIR", requires = "trust_policy")]
+    trust_store: Option<PathBuf>,
     /// With --key: how the name in a signature is compared with the image
-    #[arg(long, value_enum, default_value_t = Identity::Repository, conflicts_with = "policy")]
+    #[arg(long, value_enum, default_value_t = Identity::Repository, conflicts_with_all = BY_POLICY)]
     identity: Identity,
     /// With --key: an annotation that must have been signed with exactly this value
-    #[arg(long, value_name = "NAME=VALUE", value_parser = pair, conflicts_with = "policy")]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair, conflicts_with_all = BY_POLICY)]
     annotation: Vec<(String, String)>,
     /// With --key: the forms that count, in the order in which they are looked for; all of them unless given
-    #[arg(long, value_enum, value_name = "FORM", conflicts_with = "policy")]
+    #[arg(long, value_enum, value_name = "FORM", conflicts_with_all = BY_POLICY)]
     form: Vec<Form>,
     /// With --key: an attestation of this type is asked for in place of a signature: a predicate type, or one of cosign's
     /// short names (slsaprovenance1, spdxjson, cyclonedx, vuln, openvex, custom, ...)
-    #[arg(long = "attestation", value_name = "TYPE", conflicts_with = "policy")]
+    #[arg(long = "attestation", value_name = "TYPE", conflicts_with_all = BY_POLICY)]
     attestation: Option<String>,
     /// With --attestation: what must stand in its predicate, by JSON pointer; the value is JSON, or else text
     #[arg(long, value_name = "POINTER=VALUE", value_parser = pair, requires = "attestation")]
     predicate: Vec<(String, String)>,
     /// With --key: where signatures lie when they do not lie beside the image
-    #[arg(long, value_name = "REPOSITORY", conflicts_with = "policy")]
+    #[arg(long, value_name = "REPOSITORY", conflicts_with_all = BY_POLICY)]
     signature_repository: Option<String>,
     /// With --key: accept an index also when every manifest that it lists is signed
-    #[arg(long, conflicts_with = "policy")]
+    #[arg(long, conflicts_with_all = BY_POLICY)]
     leaves: bool,
     /// Seconds for each image; what is not known by then is unknown
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -106,10 +119,12 @@ impl Arguments {
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<Exit> {
     let engine = start::engine(global)?;
     start::runtime()?.block_on(async {
-        let files = if arguments.policy.is_empty() {
-            policies::from_keys(&engine, &arguments.key, &arguments.conditions()?).await?
-        } else {
-            policies::read(&arguments.policy)?
+        let files = match &arguments.trust_policy {
+            Some(file) => of_notation(&engine, file.as_deref(), arguments).await?,
+            None if arguments.policy.is_empty() => {
+                policies::from_keys(&engine, &arguments.key, &arguments.conditions()?).await?
+            }
+            None => policies::read(&arguments.policy)?,
         };
         let loaded = files.validate(&engine).await?;
         let mut decider = Decider::new(engine.clone(), arguments.sources.open()?, loaded);
@@ -127,6 +142,23 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<Exit> {
         );
         Ok(verdict::exit(&decisions))
     })
+}
+
+/// What Notation's trust policy says about the images, as policies.
+async fn of_notation(engine: &Engine, file: Option<&Path>, arguments: &Arguments) -> Result<PolicyFiles> {
+    let file = file.map_or_else(configured, |file| Ok(file.to_owned())).context("--trust-policy")?;
+    let origin = Origin { file: &file, stores: arguments.trust_store.as_deref(), images: Some(&arguments.images) };
+    match convert(engine, origin).await.context("--trust-policy")? {
+        Ok((policies, _)) => {
+            let files = policies.into_iter().map(|policy| (format!("{}.yaml", policy.name), policy.text.into()));
+            Ok(PolicyFiles::given(files.collect()))
+        }
+        Err(fields) => {
+            let shown = file.display().to_string();
+            let lines: Vec<String> = fields.iter().map(|field| refusal(&shown, field)).collect();
+            bail!("--trust-policy: {}", lines.join("; "))
+        }
+    }
 }
 
 /// Records a decision, where that was asked for.

@@ -108,9 +108,12 @@ fn below(node: &Value, place: &Place<'_>) -> Change {
 }
 
 /// Codes from the one that says most to the one that says least: a signature that is nearly right before none.
-const TELLING: [&str; 14] = [
+const TELLING: [&str; 17] = [
     "unfetched",
     "budget",
+    "notation-unknown",
+    "notation-metadata",
+    "notation-timestamp",
     "wrong-identity",
     "annotation",
     "predicate",
@@ -138,6 +141,12 @@ fn leaf(node: &Value, signer: &str, attestation: Option<&str>, place: &Place<'_>
             let what = format!("a signer that counts now: sign by another key, and name it in the policy ({message})");
             return Change::say(what);
         }
+        code if place.written.and_then(|written| written.system(signer)) == Some("notation") => {
+            return of_notation(signer, code, message, image);
+        }
+        _ if place.written.and_then(|written| written.system(signer)) == Some("contentTrust") => {
+            return Change::say(format!("signer {signer}: sign the tag with Docker Content Trust ({message})"));
+        }
         "wrong-identity" => format!("signer {signer}: sign again for this repository ({message})"),
         "annotation" => {
             format!("signer {signer}: sign again with the annotations that the policy asks for ({message})")
@@ -152,6 +161,24 @@ fn leaf(node: &Value, signer: &str, attestation: Option<&str>, place: &Place<'_>
     let missing = matches!(code, "not-signed" | "not-attested" | "nothing-found" | "no-signatures" | "other-key");
     let forms = (pinned && missing).then(|| (place.policy.to_owned(), signer.to_owned()));
     Change { what, command, forms }
+}
+
+/// For a signer of Notation: signing again, or what no signature of this certificate mends.
+fn of_notation(signer: &str, code: &str, message: &str, image: &str) -> Change {
+    let what = match code {
+        "notation-unknown" => return general("unfetched", message),
+        "notation-authenticity" | "notation-revocation" => {
+            format!("signer {signer}: sign with a certificate that the policy trusts and nobody revoked ({message})")
+        }
+        "notation-timestamp" => {
+            format!("signer {signer}: sign again, with a timestamp that the policy trusts ({message})")
+        }
+        "notation-metadata" => {
+            format!("signer {signer}: sign again with the metadata that the policy asks for ({message})")
+        }
+        _ => format!("signer {signer}: sign {image} with Notation ({message})"),
+    };
+    Change { command: Some(format!("notation sign {image}")), ..Change::say(what) }
 }
 
 /// Whether a signer does not count at this time, whatever it signs.
@@ -213,6 +240,8 @@ fn outcome(node: &Value) -> &str {
 #[cfg(test)]
 mod tests {
     use super::{change, of_leaf};
+    use crate::commands::policy::documents::known;
+    use bulla_server::PolicyFiles;
     use serde_json::{Value, json};
 
     fn signer(name: &str, outcome: &str, code: &str) -> Value {
@@ -248,6 +277,33 @@ mod tests {
         let leaf = json!({"rule": "leaf linux/arm64", "outcome": "reject", "digest": "sha256:11", "of": [of[2]]});
         let every = json!({"rule": "every leaf", "outcome": "reject", "of": [leaf]});
         assert!(said(&every).0.contains("sign r.example/app@sha256:11"), "{:?}", said(&every));
+    }
+
+    #[test]
+    fn signers_of_other_systems_sign_with_their_own_programs() {
+        let policy = "apiVersion: bulla.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: p}\nspec:\n  signers:\n    \
+                      a: {notation: {}}\n    b: {contentTrust: {}}\n";
+        let files = PolicyFiles::given(vec![("p.yaml".to_owned(), policy.into())]);
+        let known = known(&files).expect("YAML");
+        let said = |name: &str, code: &str| {
+            let policy = json!({"policy": "p", "mode": "enforce", "tree": signer(name, "reject", code)});
+            let verdict = json!({"outcome": "reject", "pinned": "r.example/app@sha256:00", "policies": [policy]});
+            let change = change("r.example/app:1", &verdict, &known).expect("a change");
+            (change.what, change.command)
+        };
+        let command = Some("notation sign r.example/app@sha256:00".to_owned());
+        for (code, hint) in [
+            ("nothing-found", "signer a: sign r.example/app@sha256:00 with Notation"),
+            ("notation-authenticity", "signer a: sign with a certificate that the policy trusts"),
+            ("notation-timestamp", "with a timestamp that the policy trusts"),
+            ("notation-metadata", "with the metadata"),
+        ] {
+            let (what, with) = said("a", code);
+            assert!(what.contains(hint) && with == command, "{what}: {with:?}");
+        }
+        assert_eq!(said("a", "notation-unknown").1, None);
+        let (what, command) = said("b", "trust-expired");
+        assert!(what.starts_with("signer b: sign the tag with Docker Content Trust") && command.is_none(), "{what}");
     }
 
     #[test]

@@ -105,14 +105,34 @@ fn valid(described: &Value) -> String {
         let field = |name: &str| policy.get(name).and_then(Value::as_str).unwrap_or("?");
         lines.push(format!("valid  {}  (mode {}, {})", field("policy"), field("mode"), field("document")));
         for signer in policy.get("signers").and_then(Value::as_array).into_iter().flatten() {
-            let field = |name: &str| signer.get(name).and_then(Value::as_str).unwrap_or("?");
-            lines.push(format!("  signer {}  {}  {}", field("signer"), field("key"), field("algorithm")));
+            lines.extend(described_signer(signer));
         }
     }
     if lines.is_empty() {
         lines.push("no policies: every image would be rejected".to_owned());
     }
     lines.join("\n")
+}
+
+/// A signer by what it pins: a key, certificates, or what a server says.
+fn described_signer(signer: &Value) -> Vec<String> {
+    let field = |name: &str| signer.get(name).and_then(Value::as_str);
+    let name = field("signer").unwrap_or("?");
+    match field("system") {
+        Some("notation") => {
+            let certificates = signer.get("certificates").and_then(Value::as_array).into_iter().flatten();
+            let lines = certificates.map(|certificate| {
+                let field = |name: &str| certificate.get(name).and_then(Value::as_str).unwrap_or("?");
+                clean(&format!("    {}  {}  {}", field("store"), field("thumbprint"), field("subject")))
+            });
+            std::iter::once(format!("  signer {name}  notation")).chain(lines).collect()
+        }
+        Some("contentTrust") => {
+            let server = field("server").unwrap_or("the server of the image's registry");
+            vec![clean(&format!("  signer {name}  contentTrust  {server}"))]
+        }
+        _ => vec![format!("  signer {name}  {}  {}", field("key").unwrap_or("?"), field("algorithm").unwrap_or("?"))],
+    }
 }
 
 /// Colours, where a terminal shows them.

@@ -6,6 +6,9 @@ use bulla_server::PolicyFiles;
 use bytes::Bytes;
 use serde_json::Value;
 
+/// The members of a signer that say what it signs with.
+const SYSTEMS: [&str; 3] = ["cosign", "notation", "contentTrust"];
+
 /// One policy as it is written.
 #[derive(Debug)]
 pub(super) struct Known {
@@ -20,7 +23,12 @@ impl Known {
         self.value.get("spec").and_then(|spec| spec.get(name)).unwrap_or(&Value::Null)
     }
 
-    /// A field of a signer.
+    /// What a signer signs with: `cosign`, `notation` or `contentTrust`.
+    pub(super) fn system(&self, signer: &str) -> Option<&str> {
+        self.spec("signers").get(signer)?.as_object()?.keys().map(String::as_str).find(|name| SYSTEMS.contains(name))
+    }
+
+    /// A field of a signer of cosign.
     pub(super) fn signer(&self, signer: &str, field: &str) -> Option<&Value> {
         self.spec("signers").get(signer)?.get("cosign")?.get(field)
     }
