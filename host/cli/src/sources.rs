@@ -1,10 +1,12 @@
 //! Where a command gets images from, and where it publishes: options on top of a configuration file's `registry`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use bulla_registry::{Fetched, Need, NeedKind, RegistryConfig, Source as _, Sources};
+use bulla_registry::{Fetched, Need, NeedKind, RegistryConfig, Source as _, Sources, Stats};
+use bulla_trust::{Trust, TrustConfig};
 use bytes::Bytes;
 use clap::Args;
 use serde_json::Value;
@@ -33,6 +35,43 @@ pub(crate) struct SourceOptions {
     /// A host of revocation lists or OCSP that may be on this machine or in a private network
     #[arg(long, value_name = "HOST")]
     pub(crate) private_host: Vec<String>,
+}
+
+/// Options about Docker Content Trust.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Docker Content Trust")]
+pub(crate) struct TrustOptions {
+    /// Folder for what is remembered of collections [default: $XDG_STATE_HOME/bulla/trust or ~/.local/state/bulla/trust]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) trust_state: Option<PathBuf>,
+    /// Certificates (PEM) of authorities that Notary servers may use beside the system's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trust_ca: Option<PathBuf>,
+}
+
+impl TrustOptions {
+    /// Notary servers as the options and the configuration file say. Without a folder in either, and without a home, nothing could
+    /// be remembered, and no tag that content trust signs is accepted.
+    ///
+    /// # Errors
+    /// When the configuration, or a file that it names, cannot be used.
+    pub(crate) fn open(&self, sources: &SourceOptions, stats: &Arc<Stats>) -> Result<Option<Trust>> {
+        let named = match &sources.config {
+            Some(file) => Some(bulla_server::Config::load(file).context("--config")?.trust),
+            None => None,
+        };
+        let state = self.trust_state.clone().or_else(|| named.as_ref().map(|named| named.state.clone()));
+        let Some(state) = state.or_else(state_folder) else { return Ok(None) };
+        let ca_file = self.trust_ca.clone().or_else(|| named.and_then(|named| named.ca_file));
+        let config = TrustConfig { state, ca_file };
+        Ok(Some(Trust::new(&sources.config()?, &config, Arc::clone(stats))?))
+    }
+}
+
+fn state_folder() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")))?;
+    Some(base.join("bulla/trust"))
 }
 
 /// Splits `NAME=VALUE` at the first equals sign.

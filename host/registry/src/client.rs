@@ -1,5 +1,6 @@
 //! The registry client: what callers hold. Reading is in `fetch`, `referrers` and `blob`, writing in `push`.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use reqwest::Method;
@@ -31,6 +32,20 @@ impl Client {
     /// [`ConfigError`] when a name or a `caFile` in the configuration cannot be used.
     pub fn new(config: &RegistryConfig, credentials: Credentials, stats: Arc<Stats>) -> Result<Self, ConfigError> {
         Ok(Self { transport: Arc::new(Transport::new(config.clone(), credentials, stats)?) })
+    }
+
+    /// A client that speaks TLS with every host, whatever the configuration says about plain HTTP. Hosts that have no `caFile` of
+    /// their own may use the authorities in the PEM file `ca_file`, which errors name by this key, beside the system's.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and when the file cannot be used.
+    pub fn over_tls(
+        config: &RegistryConfig,
+        credentials: Credentials,
+        stats: Arc<Stats>,
+        ca_file: Option<(&str, &Path)>,
+    ) -> Result<Self, ConfigError> {
+        Ok(Self { transport: Arc::new(Transport::new(config.clone(), credentials, stats)?.over_tls(ca_file)?) })
     }
 
     /// The same client with other credentials: it shares connections, slots and counters with this one, and no token. What is

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -30,6 +31,8 @@ const MAX_HOSTS: u64 = 1024;
 #[derive(Debug)]
 pub(crate) struct Transport {
     config: RegistryConfig,
+    /// No host is spoken to without TLS.
+    only_tls: bool,
     http: reqwest::Client,
     /// Clients for registries with a `caFile`.
     own_http: BTreeMap<String, reqwest::Client>,
@@ -115,13 +118,25 @@ impl Transport {
             tokens: Tokens::default(),
             stats,
             config,
+            only_tls: false,
         })
+    }
+
+    /// The same, with TLS to every host, loopback too. Hosts that have no `caFile` of their own may use these authorities beside
+    /// the system's.
+    pub(crate) fn over_tls(mut self, ca_file: Option<(&str, &Path)>) -> Result<Self, ConfigError> {
+        self.only_tls = true;
+        if let Some((key, path)) = ca_file {
+            self.http = http_client(&self.config.limits, &read_certificates(key, path)?)?;
+        }
+        Ok(self)
     }
 
     /// The same for somebody else: nothing that was said to one is said to the other.
     pub(crate) fn with_credentials(&self, credentials: Credentials) -> Self {
         Self {
             config: self.config.clone(),
+            only_tls: self.only_tls,
             http: self.http.clone(),
             own_http: self.own_http.clone(),
             hosts: self.hosts.clone(),
@@ -143,7 +158,16 @@ impl Transport {
     /// The host of a registry name, met or made.
     pub(crate) async fn host(&self, registry: &str) -> Result<Arc<Host>, RegistryError> {
         let name = canonical(registry);
-        let make = async { Host::new(name, &self.config, self.http_for(name).clone()).map(Arc::new) };
+        let make = async {
+            let http = self.http_for(name).clone();
+            if !self.only_tls {
+                return Host::new(name, &self.config, http).map(Arc::new);
+            }
+            let mut config = self.config.clone();
+            config.hosts.entry(name.to_owned()).or_default().tls = true;
+            config.hosts.values_mut().for_each(|host| host.plain_http = false);
+            Host::new(name, &config, http).map(Arc::new)
+        };
         self.hosts.try_get_with_by_ref(name, make).await.map_err(Arc::unwrap_or_clone)
     }
 

@@ -3,6 +3,7 @@
 use bulla_engine::Engine;
 use bulla_records::{Store, StoreError};
 use bulla_registry::Sources;
+use bulla_trust::Trust;
 
 use crate::config::Config;
 use crate::policies::Loaded;
@@ -31,8 +32,12 @@ impl Config {
                 Err(problem) => problems.push(format!("records.folder: {problem}")),
             }
         }
-        if let Err(problem) = Sources::new(&self.registry) {
-            problems.push(format!("registry.{problem}"));
+        match Sources::new(&self.registry) {
+            Ok(sources) => {
+                let trust = Trust::new(&self.registry, &self.trust, sources.stats().clone());
+                problems.extend(trust.err().map(|problem| problem.to_string()));
+            }
+            Err(problem) => problems.push(format!("registry.{problem}")),
         }
         let proxy_tls = self.proxy.as_ref().and_then(|proxy| proxy.tls.as_ref());
         let http_tls = self.http.as_ref().and_then(|http| http.tls.as_ref());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bulla_records::Durability;
 use bulla_records::limits::DEFAULT_STORE_BYTES;
 use bulla_registry::RegistryConfig;
+use bulla_trust::TrustConfig;
 use serde::{Deserialize, Serialize};
 
 pub use crate::config_page::{GatewayConfig, PageConfig, TrustedHeader, UserToken};
@@ -27,6 +28,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Where evidence comes from.
     pub registry: RegistryConfig,
+    /// Docker Content Trust.
+    pub trust: TrustConfig,
     /// The sandboxes.
     pub engine: EngineConfig,
     /// Records of decisions. Default: none.
@@ -163,6 +166,7 @@ impl Default for Config {
             reload_seconds: 2,
             state_dir: PathBuf::from("bulla-state"),
             registry: RegistryConfig::default(),
+            trust: TrustConfig::default(),
             engine: EngineConfig::default(),
             records: None,
             webhook: None,

@@ -134,6 +134,8 @@ impl Config {
         join(&mut self.state_dir);
         self.records.iter_mut().for_each(|records| join(&mut records.folder));
         self.engine.cache_dir.iter_mut().for_each(join);
+        join(&mut self.trust.state);
+        self.trust.ca_file.iter_mut().for_each(join);
         self.registry.layouts.values_mut().for_each(join);
         self.registry.credential_files.iter_mut().flatten().for_each(join);
         self.registry.revocation.ca_file.iter_mut().for_each(join);

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use bulla_engine::{Engine, decide};
 use bulla_records::{Action, BreakGlass, Digest, Made};
-use bulla_registry::Sources;
-use serde::Serialize;
+use bulla_registry::{Source, Sources};
+use bulla_trust::{State, Trust};
+use serde::{Deserialize as _, Serialize};
 use serde_json::{Value, json};
 use tracing::{error, info};
 
@@ -17,11 +18,15 @@ use crate::metrics::{Metrics, Surface};
 use crate::policies::Loaded;
 use crate::recorder::{Basis, Recorded, Recorder};
 
+/// Wall time to write what is to be remembered, however late it is.
+const REMEMBER_AT_LEAST: Duration = Duration::from_millis(250);
+
 /// Decides about images. Everything it says comes from the module; it says *unknown* itself when there is no verdict.
 #[derive(Debug)]
 pub struct Decider {
     engine: Engine,
     sources: Sources,
+    trust: Option<Trust>,
     loaded: ArcSwap<Loaded>,
     metrics: Arc<Metrics>,
     recorder: Option<Recorder>,
@@ -125,7 +130,13 @@ impl Decider {
     /// Decides with these policies, until [`replace`](Self::replace) gives others.
     pub fn new(engine: Engine, sources: Sources, loaded: Loaded) -> Self {
         let metrics = Arc::new(Metrics::new());
-        Self { engine, sources, loaded: ArcSwap::from_pointee(loaded), metrics, recorder: None }
+        Self { engine, sources, trust: None, loaded: ArcSwap::from_pointee(loaded), metrics, recorder: None }
+    }
+
+    /// Asks Notary servers from now on, and remembers what was seen there.
+    #[must_use]
+    pub fn trusting(self, trust: Trust) -> Self {
+        Self { trust: Some(trust), ..self }
     }
 
     /// Records decisions from now on.
@@ -146,7 +157,9 @@ impl Decider {
         let begun = Instant::now();
         let loaded = self.loaded();
         let question = question(image, circumstances);
-        let decision = decide(&self.engine, loaded.documents(), &question, &self.sources, deadline).await;
+        let layered = self.trust.as_ref().map(|trust| trust.beside(&self.sources));
+        let sources: &dyn Source = layered.as_ref().map_or(&self.sources, |layered| layered);
+        let decision = decide(&self.engine, loaded.documents(), &question, sources, deadline).await;
         let generation = loaded.generation().clone();
         let basis = |evidence| Some(Basis { question, loaded, evidence });
         match decision {
@@ -165,6 +178,32 @@ impl Decider {
                 ..Decided::unknown(image, &error.to_string(), begun.elapsed(), generation)
             },
         }
+    }
+
+    /// Remembers what a decision says is to be remembered of collections of Docker Content Trust. Gives the decision that counts:
+    /// an unknown one in place of an accept where that cannot be kept, because then an older role file could be believed next time.
+    /// Not for dry runs.
+    pub async fn remember(&self, decided: Decided, deadline: Instant) -> Decided {
+        let Some(told) = decided.verdict.get("remember").filter(|told| !told.is_null()) else { return decided };
+        let states = BTreeMap::<String, State>::deserialize(told).map_err(|error| error.to_string());
+        let kept = match (&self.trust, states) {
+            (Some(trust), Ok(states)) => {
+                let within = deadline.saturating_duration_since(Instant::now()).max(REMEMBER_AT_LEAST);
+                tokio::time::timeout(within, trust.remember(states))
+                    .await
+                    .unwrap_or_else(|_| Err(format!("not written within {} ms", within.as_millis())))
+            }
+            (None, Ok(_)) => Err("this host remembers nothing".to_owned()),
+            (_, Err(problem)) => Err(problem),
+        };
+        let Err(problem) = kept else { return decided };
+        let image = decided.text("image").unwrap_or_default().to_owned();
+        error!(image, problem, "what was seen of a collection is not remembered");
+        if decided.outcome() != Outcome::Accept {
+            return decided;
+        }
+        let reason = format!("what was seen of its collection cannot be remembered: {problem}");
+        Decided::unknown(&image, &reason, decided.took, decided.generation)
     }
 
     /// Records a decision, where records are kept and it is no dry run; counts it and logs it. Gives the decision that

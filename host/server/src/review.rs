@@ -121,11 +121,14 @@ async fn decide(
     let begun = Instant::now();
     let latest = deadline.checked_add(GRACE).unwrap_or(deadline);
     let work = decider.decide_in(image, circumstances, deadline);
-    let decided = tokio::time::timeout_at(latest.into(), work).await.unwrap_or_else(|_| {
+    let mut decided = tokio::time::timeout_at(latest.into(), work).await.unwrap_or_else(|_| {
         let registry = image.split('/').next().unwrap_or_default();
         let reason = format!("no verdict about an image of {registry} within {} ms", begun.elapsed().as_millis());
         Decided::unknown(image, &reason, begun.elapsed(), decider.loaded().generation().clone())
     });
+    if !review.dry_run {
+        decided = decider.remember(decided, deadline).await;
+    }
     let asked = Asked {
         surface: Surface::Webhook,
         image,

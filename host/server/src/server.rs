@@ -10,6 +10,7 @@ use axum::Router;
 use axum_server::tls_rustls::RustlsConfig;
 use bulla_engine::Engine;
 use bulla_registry::Sources;
+use bulla_trust::Trust;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
@@ -61,7 +62,9 @@ pub async fn start(config: Config, engine: Engine) -> anyhow::Result<Running> {
     info!(policies = %loaded.generation(), count = loaded.count(), "policies are in force");
     let recorder = config.records.as_ref().map(|records| Recorder::configured(records, &engine)).transpose();
     let recorder = recorder.map_err(|problem| anyhow!("records.folder: {problem}"))?;
-    let mut decider = Decider::new(engine, sources, loaded);
+    let trust = Trust::new(&config.registry, &config.trust, sources.stats().clone());
+    let trust = trust.map_err(|problem| anyhow!("{problem}"))?;
+    let mut decider = Decider::new(engine, sources, loaded).trusting(trust);
     if let Some(recorder) = recorder {
         decider = decider.recording(recorder);
     }

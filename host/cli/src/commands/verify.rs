@@ -17,7 +17,7 @@ use crate::options::Global;
 use crate::output::{self, Exit};
 use crate::policies::{self, Conditions, Form, Identity};
 use crate::progress::Progress;
-use crate::sources::{SourceOptions, pair};
+use crate::sources::{SourceOptions, TrustOptions, pair};
 use crate::{start, verdict};
 
 /// Wall time to write one record: a flush to a busy disk.
@@ -87,8 +87,13 @@ pub(crate) struct Arguments {
     /// Folder in which each decision is recorded, for `bulla replay`; made where it is missing
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
+    /// Remember nothing of what is seen of collections of Docker Content Trust
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     sources: SourceOptions,
+    #[command(flatten)]
+    trust: TrustOptions,
 }
 
 impl Arguments {
@@ -127,11 +132,17 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<Exit> {
             None => policies::read(&arguments.policy)?,
         };
         let loaded = files.validate(&engine).await?;
-        let mut decider = Decider::new(engine.clone(), arguments.sources.open()?, loaded);
+        let sources = arguments.sources.open()?;
+        let trust = arguments.trust.open(&arguments.sources, sources.stats())?;
+        let mut decider = Decider::new(engine.clone(), sources, loaded);
+        if let Some(trust) = trust {
+            decider = decider.trusting(trust);
+        }
         if let Some(folder) = &arguments.record {
             decider = decider.recording(Recorder::open(folder, Options::unlimited(), &engine)?);
         }
-        let mut decisions = decide_all(&decider, &arguments.images, Duration::from_secs(arguments.deadline)).await;
+        let deadline = Duration::from_secs(arguments.deadline);
+        let mut decisions = decide_all(&decider, &arguments.images, deadline, arguments.dry_run).await;
         for decided in &mut decisions {
             record(&decider, decided).await?;
         }
@@ -184,11 +195,15 @@ fn for_programs(decided: &Decided) -> Value {
 }
 
 /// As many at once as there are sandboxes; each has its own deadline from when its turn comes.
-async fn decide_all(decider: &Decider, images: &[String], deadline: Duration) -> Vec<Decided> {
+async fn decide_all(decider: &Decider, images: &[String], within: Duration, dry_run: bool) -> Vec<Decided> {
     let progress = Progress::after_a_second(images.len(), "images decided");
     let decisions = futures_util::stream::iter(images)
         .map(|image| async {
-            let decided = decider.decide(image, None, Instant::now() + deadline).await;
+            let deadline = Instant::now() + within;
+            let mut decided = decider.decide(image, None, deadline).await;
+            if !dry_run {
+                decided = decider.remember(decided, deadline).await;
+            }
             progress.one();
             decided
         })

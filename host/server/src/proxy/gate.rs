@@ -85,6 +85,7 @@ impl Proxy {
             return Err(Refusal::unavailable(format!("{image}: too many decisions at once")));
         };
         let decided = self.decider.decide(image, None, deadline).await;
+        let decided = self.decider.remember(decided, deadline).await;
         let circumstances = &Circumstances::default();
         let asked = Asked { surface: Surface::Proxy, image, namespace: "", object: "", circumstances, dry_run: false };
         let action = match accepted(name, image, &decided, self.unknown) {

@@ -1,0 +1,99 @@
+//! The layer over other sources that answers what content trust asks for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bulla_abi::{Need, NeedKind};
+use bulla_notary::{Notary, RoleFile};
+use bulla_registry::{Client, ConfigError, Credentials, RegistryConfig, Stats};
+use bulla_source::{BoxFuture, Fetched, Source};
+use futures_util::FutureExt as _;
+use tokio::time::Instant;
+
+use crate::config::TrustConfig;
+use crate::state::State;
+use crate::store::Store;
+
+/// Notary servers, and what is remembered of the collections there. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Trust {
+    notary: Notary,
+    store: Store,
+}
+
+/// Other sources, with role files and what is remembered beside them.
+#[derive(Clone, Copy)]
+pub struct TrustSource<'s> {
+    trust: &'s Trust,
+    others: &'s dyn Source,
+}
+
+impl Trust {
+    /// Asks Notary servers over TLS, with credentials and limits as registries are.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when something in the configuration, or a file that it names, cannot be used.
+    pub fn new(registry: &RegistryConfig, config: &TrustConfig, stats: Arc<Stats>) -> Result<Self, ConfigError> {
+        let ca_file = config.ca_file.as_deref().map(|path| ("trust.caFile", path));
+        let client = Client::over_tls(registry, Credentials::load(registry)?, stats, ca_file)?;
+        Ok(Self { notary: Notary::new(client), store: Store::new(config.state.clone()) })
+    }
+
+    /// These sources, with role files and what is remembered beside them.
+    pub fn beside<'s>(&'s self, others: &'s dyn Source) -> TrustSource<'s> {
+        TrustSource { trust: self, others }
+    }
+
+    /// The client of Notary servers.
+    pub fn notary(&self) -> &Notary {
+        &self.notary
+    }
+
+    /// Remembers what a verdict says under `remember`, by collection.
+    ///
+    /// # Errors
+    /// A sentence: why that is not remembered.
+    pub async fn remember(&self, states: BTreeMap<String, State>) -> Result<(), String> {
+        let store = self.store.clone();
+        let write = move || states.iter().try_for_each(|(collection, state)| store.remember(collection, state));
+        match tokio::task::spawn_blocking(write).await {
+            Ok(written) => written.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    async fn role_file(&self, need: &Need, deadline: Instant) -> Fetched {
+        let server = format!("https://{}", need.registry);
+        match self.notary.role_file(&server, &need.repository, &need.reference, need.limit, deadline).await {
+            Ok(RoleFile::Found(bytes)) => Fetched::Bytes { bytes, media_type: None },
+            Ok(RoleFile::Absent) => Fetched::Absent,
+            Ok(RoleFile::TooLong(got)) => Fetched::TooLarge { got },
+            Err(error) => Fetched::Failed { reason: error.to_string() },
+        }
+    }
+
+    async fn remembered(&self, need: &Need) -> Fetched {
+        let (store, collection) = (self.store.clone(), format!("{} {}", need.registry, need.repository));
+        let read = tokio::task::spawn_blocking(move || store.read(&collection).map_err(|error| error.to_string()));
+        let state = match read.await.map_err(|error| error.to_string()).flatten() {
+            Ok(Some(state)) => state,
+            Ok(None) => return Fetched::Absent,
+            Err(reason) => return Fetched::Failed { reason },
+        };
+        match serde_json::to_vec(&state) {
+            Ok(bytes) if bytes.len() as u64 > need.limit => Fetched::TooLarge { got: bytes.len() as u64 },
+            Ok(bytes) => Fetched::Bytes { bytes: bytes.into(), media_type: None },
+            Err(error) => Fetched::Failed { reason: error.to_string() },
+        }
+    }
+}
+
+impl Source for TrustSource<'_> {
+    fn fetch<'a>(&'a self, need: &'a Need, deadline: Instant) -> BoxFuture<'a, Fetched> {
+        match need.kind {
+            NeedKind::Role => self.trust.role_file(need, deadline).boxed(),
+            NeedKind::Remembered => self.trust.remembered(need).boxed(),
+            _ => self.others.fetch(need, deadline),
+        }
+    }
+}

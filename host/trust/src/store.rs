@@ -1,0 +1,219 @@
+//! Where it is kept what is remembered: a folder with a file for each collection, which several processes may share.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::state::State;
+
+/// Octets of one file. 1 MiB: what the module reads of a state, and some for the name.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+/// Wall time to wait for other processes that write. Writing takes milliseconds.
+const LOCK_BUDGET: Duration = Duration::from_secs(2);
+/// Pause before the lock is tried again.
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
+const LOCK: &str = "lock";
+
+/// What is remembered of collections. Versions only grow in it, whoever writes.
+#[derive(Debug, Clone)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+/// Why something is not remembered, or cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The system refuses.
+    #[error("cannot {what} {}: {error}", path.display())]
+    Io {
+        /// What was to be done.
+        what: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Others could write there.
+    #[error("{}: {why}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Another process holds the lock.
+    #[error("{}: another process has been writing for {} ms", path.display(), LOCK_BUDGET.as_millis())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// A file that does not say what it should. Nobody but an operator may remove it: it could hide that versions went back.
+    #[error("{}: {why}; remove it only if you know why", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Another decision saw another file of the same version.
+    #[error("{collection}: two different files of role {role} have version {version}")]
+    Conflict {
+        /// The collection.
+        collection: String,
+        /// The role.
+        role: String,
+        /// The version.
+        version: u64,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    /// Server and name.
+    collection: String,
+    remembered: State,
+}
+
+impl Store {
+    /// A store in this folder, which need not be there yet.
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// What is remembered of a collection, which is a server and a name with a space between; nothing where it was never seen.
+    ///
+    /// # Errors
+    /// [`StoreError`]: then it is not known, which is not nothing.
+    pub fn read(&self, collection: &str) -> Result<Option<State>, StoreError> {
+        let path = self.file(collection);
+        let failed = |error| StoreError::Io { what: "read", path: path.clone(), error };
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // A folder that others may write to could have lost the file.
+                return self.check_folder().map(|_| None);
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        self.check_folder()?;
+        let mut bytes = Vec::new();
+        file.take(MAX_FILE_BYTES.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+        let damaged = |why: String| Err(StoreError::Damaged { path: path.clone(), why });
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return damaged(format!("more than {MAX_FILE_BYTES} octets"));
+        }
+        match serde_json::from_slice::<Kept>(&bytes) {
+            Ok(kept) if kept.collection == collection => Ok(Some(kept.remembered)),
+            Ok(kept) => damaged(format!("it is about {:?}, not about {collection:?}", kept.collection)),
+            Err(error) => damaged(error.to_string()),
+        }
+    }
+
+    /// Takes in what a verdict says is to be remembered. When it returns, that is on disk, and no version went back.
+    ///
+    /// # Errors
+    /// [`StoreError`]: then nothing has changed.
+    pub fn remember(&self, collection: &str, state: &State) -> Result<(), StoreError> {
+        // Mostly nothing is new, and then nobody waits for anybody.
+        if self.merged(collection, state)?.is_none() {
+            return Ok(());
+        }
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).map_err(|error| StoreError::Io {
+            what: "make",
+            path: self.folder.clone(),
+            error,
+        })?;
+        self.check_folder()?;
+        let _lock = self.lock()?;
+        // Once more: somebody may have written before the lock was ours.
+        match self.merged(collection, state)? {
+            None => Ok(()),
+            Some(remembered) => self.write(Kept { collection: collection.to_owned(), remembered }),
+        }
+    }
+
+    /// What is to be written, if anything is new.
+    fn merged(&self, collection: &str, state: &State) -> Result<Option<State>, StoreError> {
+        let before = self.read(collection)?;
+        let mut merged = before.clone().unwrap_or_default();
+        merged.merge(state).map_err(|role| StoreError::Conflict {
+            collection: collection.to_owned(),
+            version: state.version(&role),
+            role,
+        })?;
+        Ok(Some(merged).filter(|merged| before.as_ref() != Some(merged)))
+    }
+
+    fn write(&self, kept: Kept) -> Result<(), StoreError> {
+        let path = self.file(&kept.collection);
+        let draft = path.with_extension("draft");
+        let failed = |error| StoreError::Io { what: "write", path: path.clone(), error };
+        let bytes = serde_json::to_vec(&kept).map_err(|error| failed(error.into()))?;
+        let write = || {
+            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            fs::rename(&draft, &path)?;
+            File::open(&self.folder)?.sync_all()
+        };
+        write().map_err(failed)
+    }
+
+    fn lock(&self) -> Result<File, StoreError> {
+        let path = self.folder.join(LOCK);
+        let failed = |error| StoreError::Io { what: "lock", path: path.clone(), error };
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = file.map_err(failed)?;
+        let begun = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_BUDGET => std::thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { path }),
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+            }
+        }
+    }
+
+    /// The folder is not there, or ours alone.
+    fn check_folder(&self) -> Result<(), StoreError> {
+        let found = match fs::metadata(&self.folder) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(StoreError::Io { what: "open", path: self.folder.clone(), error }),
+        };
+        let refused = |why: String| Err(StoreError::Folder { path: self.folder.clone(), why });
+        let us = rustix::process::geteuid().as_raw();
+        if !found.is_dir() {
+            refused("not a folder".to_owned())
+        } else if found.uid() != us {
+            refused(format!("owned by user {}, not by user {us}", found.uid()))
+        } else if found.mode() & 0o077 != 0 {
+            let mode = found.mode() & 0o7777;
+            refused(format!("open to others (mode {mode:04o}): give it mode 0700, or name another folder"))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn file(&self, collection: &str) -> PathBuf {
+        // Names have slashes and colons, and may be longer than a file's.
+        self.folder.join(format!("{}.json", hex::encode(Sha256::digest(collection))))
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

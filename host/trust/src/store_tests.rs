@@ -1,0 +1,89 @@
+#![cfg(test)]
+//! What is remembered survives, and never goes back.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::{Store, StoreError};
+use crate::state::{Seen, State};
+
+const COLLECTION: &str = "notary.example:4443 registry.example/app";
+
+fn seen(version: u64) -> Option<Seen> {
+    Some(Seen { version, sha256: format!("sha256:{version:064x}") })
+}
+
+fn state(root: u64, timestamp: u64, releases: u64) -> State {
+    let targets = seen(releases).map(|seen| ("targets/releases".to_owned(), seen)).into_iter().collect();
+    State { root: seen(root), timestamp: seen(timestamp), snapshot: None, targets }
+}
+
+fn store() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::new(folder.path().join("trust"));
+    (folder, store)
+}
+
+#[test]
+fn each_role_keeps_its_newest_version() {
+    let (_folder, store) = store();
+    assert_eq!(store.read(COLLECTION).expect("readable"), None);
+    store.remember(COLLECTION, &state(1, 5, 3)).expect("written");
+    store.remember(COLLECTION, &state(2, 4, 4)).expect("written");
+    let again = Store::new(store.folder().to_owned());
+    assert_eq!(again.read(COLLECTION).expect("readable"), Some(state(2, 5, 4)));
+    assert_eq!(again.read("notary.example registry.example/app").expect("readable"), None);
+}
+
+#[test]
+fn the_same_version_with_another_content_is_refused_and_changes_nothing() {
+    let (_folder, store) = store();
+    store.remember(COLLECTION, &state(1, 5, 3)).expect("written");
+    let mut other = state(2, 5, 3);
+    other.timestamp = Some(Seen { version: 5, sha256: "sha256:other".to_owned() });
+    let error = store.remember(COLLECTION, &other).expect_err("another file");
+    assert!(matches!(&error, StoreError::Conflict { role, version: 5, .. } if role == "timestamp"), "{error}");
+    assert_eq!(store.read(COLLECTION).expect("readable"), Some(state(1, 5, 3)));
+}
+
+#[test]
+fn what_is_damaged_or_open_to_others_is_not_nothing() {
+    let (_folder, store) = store();
+    store.remember(COLLECTION, &state(1, 5, 3)).expect("written");
+    let file = store.file(COLLECTION);
+    std::fs::copy(&file, store.file("other name")).expect("copied");
+    assert!(matches!(store.read("other name"), Err(StoreError::Damaged { .. })));
+    for bytes in [b"".as_slice(), b"{\"collection\":", b"{}"] {
+        std::fs::write(&file, bytes).expect("written");
+        assert!(matches!(store.read(COLLECTION), Err(StoreError::Damaged { .. })));
+        assert!(matches!(store.remember(COLLECTION, &state(9, 9, 9)), Err(StoreError::Damaged { .. })));
+    }
+    std::fs::set_permissions(store.folder(), std::fs::Permissions::from_mode(0o777)).expect("changed");
+    assert!(matches!(store.read("a third name"), Err(StoreError::Folder { .. })));
+}
+
+#[test]
+fn nothing_is_remembered_while_another_process_does_not_end() {
+    let (_folder, store) = store();
+    store.remember(COLLECTION, &state(1, 1, 1)).expect("written");
+    let lock = store.lock().expect("free");
+    store.remember(COLLECTION, &state(1, 1, 1)).expect("nothing is new");
+    assert!(matches!(store.remember(COLLECTION, &state(1, 2, 1)), Err(StoreError::Locked { .. })));
+    drop(lock);
+    store.remember(COLLECTION, &state(1, 2, 1)).expect("written");
+}
+
+#[test]
+fn many_writers_at_once_leave_the_newest() {
+    let (_folder, store) = store();
+    std::thread::scope(|scope| {
+        for writer in 0..8 {
+            let store = store.clone();
+            scope.spawn(move || {
+                for step in 0..20 {
+                    store.remember(COLLECTION, &state(1, step * 8 + writer, 1)).expect("written");
+                }
+            });
+        }
+    });
+    assert_eq!(store.read(COLLECTION).expect("readable").map(|state| state.version("timestamp")), Some(159));
+}
