@@ -14,6 +14,7 @@ mod record;
 mod replay;
 mod serve;
 mod sign;
+mod trust;
 mod verify;
 
 use anyhow::Result;
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     Key(key::Command),
     #[command(subcommand)]
     Policy(policy::Command),
+    #[command(subcommand)]
+    Trust(trust::Command),
     Serve(serve::Arguments),
     Replay(replay::Arguments),
     #[command(subcommand)]
@@ -57,6 +60,7 @@ pub(crate) fn run(global: &Global, command: Command) -> Result<Exit> {
         Command::Attest(arguments) => attest::run(global, &arguments),
         Command::Key(command) => key::run(global, &command),
         Command::Policy(command) => policy::run(global, &command),
+        Command::Trust(command) => trust::run(global, &command),
         Command::Serve(arguments) => serve::run(global, &arguments),
         Command::Replay(arguments) => replay::run(global, &arguments),
         Command::Record(command) => record::run(global, &command),
