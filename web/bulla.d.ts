@@ -212,7 +212,13 @@ export class Evidence implements Source {
 }
 
 export class Gateway implements Source {
-  constructor(options?: { root?: string | URL; credentials?: { user: string; password: string } });
+  constructor(options?: {
+    root?: string | URL;
+    /** Who asks, where the host signs users in by tokens. */
+    token?: string;
+    /** For this registry and no other. */
+    credentials?: { registry: string; user: string; password: string };
+  });
   fetchAll(needs: Need[], signal?: AbortSignal): Promise<Piece[]>;
   push(plan: Plan, signal?: AbortSignal): Promise<void>;
 }

@@ -4,6 +4,7 @@
 /** Every file that the page is made of; a test compares it with the folder. */
 export const FILES = [
   "./",
+  "access.js",
   "begin.js",
   "bulla.css",
   "bulla.svg",

@@ -31,27 +31,31 @@ export async function sign(
     signal?.throwIfAborted();
     onProgress?.({ done: index, of: images.length, image });
     const signature = await signer.sign(message, hash);
-    // A fresh instance for each: what one image brought along is not there for the next.
-    const instance = await start(compiled);
-    const blobs = [payload, signature, signer.publicKey];
-    const header = {
-      image,
-      form,
-      payload: 0,
-      signature: 1,
-      publicKey: 2,
-      ...(signatureRepository ? { signatureRepository } : {}),
-    };
+    const { publicKey } = signer;
     const { manifest, mediaType, existing } = images[index];
-    if (form === "bundle") {
-      header.manifest = blobs.push(manifest) - 1;
-      if (mediaType) header.mediaType = mediaType;
-    } else if (existing) {
-      header.existing = blobs.push(existing) - 1;
-    }
-    const { ok, blobs: planned } = instance.call(operation.assemble, header, blobs);
-    const content = ok.blobs.map(({ blob, ...described }) => ({ ...described, bytes: planned[blob] }));
-    plans.push({ ...ok, image, form, payload, manifest: planned[ok.manifest], blobs: content });
+    const signed = { image, form, payload, signature, publicKey, signatureRepository };
+    plans.push(await assemble(compiled, signed, { manifest, mediaType, existing }));
   }
   return plans;
+}
+
+/** The plan for one signature again, with what lies under its tag by now. */
+export const assembleAnew = (compiled, { signed }, existing) => assemble(compiled, signed, { existing });
+
+async function assemble(compiled, signed, { manifest, mediaType, existing }) {
+  const { image, form, payload, signature, publicKey, signatureRepository } = signed;
+  // A fresh instance for each: what one image brought along is not there for the next.
+  const instance = await start(compiled);
+  const blobs = [payload, signature, publicKey];
+  const header = { image, form, payload: 0, signature: 1, publicKey: 2 };
+  if (signatureRepository) header.signatureRepository = signatureRepository;
+  if (form === "bundle") {
+    header.manifest = blobs.push(manifest) - 1;
+    if (mediaType) header.mediaType = mediaType;
+  } else if (existing) {
+    header.existing = blobs.push(existing) - 1;
+  }
+  const { ok, blobs: planned } = instance.call(operation.assemble, header, blobs);
+  const content = ok.blobs.map(({ blob, ...described }) => ({ ...described, bytes: planned[blob] }));
+  return { ...ok, image, form, payload, signed, manifest: planned[ok.manifest], blobs: content };
 }

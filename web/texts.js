@@ -46,10 +46,6 @@ export const texts = {
     reference: "Image",
     referenceHint: "The server of this page asks the registry and hands over what it finds. It decides nothing.",
     noReference: "Name an image, such as registry.example/team/app:1.4.",
-    credentials: "The registry wants a user and a password",
-    credentialsHint: "They go to the server of this page, for this one request, and are not kept.",
-    user: "User",
-    password: "Password or token",
     check: "Check",
     drop: "Drop files here",
     dropHint:
@@ -84,9 +80,28 @@ export const texts = {
     tally: ({ accept, reject, unknown }) => `${accept} accepted, ${reject} rejected, ${unknown} not known`,
     cancelled: ({ done, of }) => `Cancelled. ${done} of ${of} were checked; nothing is known about the others.`,
     failed: "Could not be checked",
+    unasked: {
+      crl: "a browser cannot ask for a list of revoked certificates: check this image with “bulla verify”",
+      ocsp: "a browser cannot ask whether a certificate was revoked (OCSP): check this image with “bulla verify”",
+      role: "a browser cannot ask a notary server (Docker Content Trust): check this image with “bulla verify”",
+      remembered: "a browser remembers nothing of Docker Content Trust: check this image with “bulla verify”",
+    },
     notInEvidence: "the file of evidence does not have it",
     registryStatus: ({ registry, status }) => `${registry} answered with HTTP ${status}`,
     registryDigest: ({ registry }) => `${registry} does not let this page read Docker-Content-Digest: ask by digest`,
+  },
+
+  access: {
+    title: "Who asks: your token, and a registry's password",
+    token: "Your token for this server",
+    tokenHint:
+      "A bearer token that whoever runs this server gave you. It goes to this server with each request, and is kept until you close the page: never stored. Leave it empty where you are signed in already.",
+    tokenMissing: "This server does not know who asks: type the token that you got for it.",
+    tokenWrong: "This server does not know this token: look for a typing error, or ask for a new one.",
+    credentialsHint:
+      "Where the registry wants them: a user and a password. They go to the server of this page and from there to the image's registry, for what you begin now, and are not kept. Pushing needs them where the registry does: the server never pushes with its own.",
+    user: "User",
+    password: "Password or token",
   },
 
   verdict: {
@@ -379,7 +394,8 @@ export const texts = {
     download: ({ file }) => `Save ${file}`,
     pushWith: "An OCI layout. Push it with skopeo (oras does it as well):",
     pushTitle: "Or push it from here",
-    pushHint: "The server of this page pushes it with the user and password above, or with your own session there.",
+    pushHint:
+      "The server of this page pushes it with the user and password above, or without any. Signatures that came in between stay.",
     push: "Push",
     pushing: "Pushing…",
     pushedOf: ({ done, of }) => `${done} of ${of} pushed`,
@@ -410,7 +426,7 @@ export const texts = {
     where: [
       "Files that you drop are read in place, in this browser. Nothing of them is sent anywhere.",
       "An image that you name goes to the server of this page, which asks the registry. What comes back is held against digests here.",
-      "Pins, policies and encrypted keys lie in this browser's storage. Passphrases and registry passwords are not kept.",
+      "Pins, policies and encrypted keys lie in this browser's storage. Passphrases and registry passwords are not kept; your token for this server is kept until you close the page, and not stored.",
       "After the first load the page works offline.",
     ],
     limits: "Limits that can change a verdict",
@@ -437,6 +453,23 @@ const parts = {
 };
 const partOf = ({ name, value }) => `${parts[name]}${value ? ` “${value}”` : ""}`;
 const gigabytes = (count) => (count >= 1 << 20 ? `${Math.round(count / (1 << 20))} MiB` : octets(count));
+
+/** What to do where the gateway refuses (docs/gateway.md). */
+const advice = {
+  "not-signed-in": "Type your token where the registry's password is typed.",
+  "wrong-token": "Look for a typing error, or ask whoever runs this server for a new one.",
+  "not-the-proxy": "Open the page through the address that signs you in.",
+  "unreadable-user": "Whoever runs the proxy in front of this server has to mend that.",
+  "not-a-user": "Ask whoever runs this server to let you in.",
+  "cross-site": "Open this page by itself, not inside of another site.",
+  "not-the-page": "Reload the page: it is older than its server.",
+  "other-place":
+    "This server asks only the repositories that it lists: ask whoever runs it, or drop the image as a file.",
+  layout: "Sign it there, or drop the layout here.",
+  "image-tag": "Nothing was pushed.",
+  "registry-denied": "Type a user and a password that may do this, or ask whoever runs the registry.",
+  "registry-login": "Type the registry's user and password anew.",
+};
 
 /** What went wrong, by code (problem.js). */
 export const problems = {
@@ -502,7 +535,8 @@ export const problems = {
   gatewayGone: () =>
     "The server of this page does not answer. What you dropped can still be checked; try again when it is back.",
   gatewayStatus: ({ status }) => `The gateway answered with HTTP ${status}.`,
-  gatewaySaid: ({ message, code }) => `The gateway says: ${message} (${code})`,
+  gatewaySaid: ({ message, code }) => `The gateway says: ${message} (${code}).${advice[code] ? ` ${advice[code]}` : ""}`,
+  tokenForm: () => "A token has letters, digits and signs of ASCII only, and no spaces: look at what you typed.",
   gatewayAnswer: ({ need }) => `The gateway did not answer what it was asked: ${need}.`,
   gatewayTooMuch: ({ got, limit }) => `The gateway answered with ${octets(got)}, at most ${octets(limit)} are read.`,
   registryCors: ({ registry }) =>

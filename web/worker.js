@@ -21,6 +21,8 @@ const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 /** Leaves of an index that are decided about one by one. As many as the module takes in place of an index. */
 const MAX_LEAVES = 64;
+/** Pushes of one plan while others sign the same image. */
+const MAX_PUSHES = 5;
 
 let own;
 /** What was dropped last, so that it is read once. */
@@ -39,12 +41,12 @@ const tasks = {
     return { images, keys, policies, items };
   },
 
-  async check({ token, files, images, documents, now, credentials, leaves }, report) {
+  async check({ token, files, images, documents, now, access, leaves }, report) {
     const content = files.length ? await contentOf(token, files, report) : null;
     for (const [index, { image, from, evidence }] of images.entries()) {
       const question = { image, now };
       try {
-        const source = await sourceOf({ from, evidence, image, content, credentials });
+        const source = await sourceOf({ from, evidence, image, content, access });
         const onProgress = (progress) => report({ index, ...progress });
         const {
           verdict,
@@ -62,12 +64,12 @@ const tasks = {
   },
 
   /** What is needed of images before they can be signed: digests, manifests, and what is signed already. */
-  async gather({ token, files, images, form, credentials }, report) {
+  async gather({ token, files, images, form, access }, report) {
     const content = files.length ? await contentOf(token, files, report) : null;
     const gathered = [];
     for (const [index, { image, from }] of images.entries()) {
       report({ index, image });
-      gathered.push(await gatherOne(image, await sourceOf({ from, image, content, credentials }), form));
+      gathered.push(await gatherOne(image, await sourceOf({ from, image, content, access }), form));
     }
     return gathered;
   },
@@ -107,9 +109,17 @@ const tasks = {
     }
   },
 
-  async push({ plan, credentials }) {
-    const { Gateway } = await import("./sources/gateway.js");
-    await new Gateway({ credentials }).push(plan);
+  async push({ plan, access }) {
+    const gateway = await gatewayFor(plan.image, access);
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await gateway.push(plan);
+      } catch (error) {
+        // Somebody signed meanwhile: his signature stays, beside this one.
+        if (error.values?.code !== "changed" || !plan.tag || tries === MAX_PUSHES) throw error;
+        plan = await merged(plan, gateway);
+      }
+    }
   },
 
   async generate({ algorithm, passphrase }) {
@@ -191,17 +201,30 @@ async function contentOf(token, files, report) {
   return dropped.content;
 }
 
-async function sourceOf({ from, evidence, image, content, credentials }) {
+async function sourceOf({ from, evidence, image, content, access }) {
   if (from === "gateway") {
-    const [{ registries }, { Gateway }, { Registry }] = await Promise.all([
-      import("./config.js"),
-      import("./sources/gateway.js"),
-      import("./sources/registry.js"),
-    ]);
+    const [{ registries }, { Registry }] = await Promise.all([import("./config.js"), import("./sources/registry.js")]);
     const origin = registries[image.split("/")[0]];
-    return origin ? new Registry(origin) : new Gateway({ credentials });
+    return origin ? new Registry(origin) : gatewayFor(image, access);
   }
   return evidence === undefined ? content.layout : new Evidence(content.evidence[evidence].pieces);
+}
+
+/** The gateway, with what was typed; a password is for the image's own registry. */
+async function gatewayFor(image, { token, credentials } = {}) {
+  const { Gateway } = await import("./sources/gateway.js");
+  const [first] = image.split("/");
+  const registry = image.includes("/") && /[.:]|^localhost$/.test(first) ? first : "docker.io";
+  return new Gateway({ token, credentials: credentials && { registry, ...credentials } });
+}
+
+/** A push plan that keeps what lies under its tag now. */
+async function merged(plan, gateway) {
+  const [{ needFor }, { assembleAnew }] = await Promise.all([import("./sources/gateway.js"), import("./sign.js")]);
+  const [there] = await gateway.fetchAll([needFor("manifest", plan, plan.tag, MAX_MANIFEST_BYTES)]);
+  if (there.outcome !== "found" && there.outcome !== "absent")
+    throw new Problem("existingUnknown", { image: plan.image, reason: there.reason ?? there.outcome });
+  return assembleAnew(own.compiled, plan, there.bytes);
 }
 
 /** The names by which an image may be asked for. Where the file gives no whole name, what its signatures claim is offered. */

@@ -1,5 +1,5 @@
-// The page as `bulla serve` serves it: the same files, media types and headers (host/server/src/http.rs), and a gateway in
-// front of a registry that lies in memory. Loopback only.
+// The page as `bulla serve` serves it: the same files, media types and headers (host/server/src/page.rs), and a gateway
+// (docs/gateway.md) in front of a registry that lies in memory. Loopback only.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -8,8 +8,16 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 
 /** The policy that the host serves the page with, read from where it is written. */
-const source = readFileSync(new URL("../../host/server/src/http.rs", import.meta.url), "utf8");
-export const POLICY = /const POLICY: &str = "([^"]+)"/.exec(source)[1].replace(/\\\n\s*/g, "");
+const source = readFileSync(new URL("../../host/server/src/page.rs", import.meta.url), "utf8");
+export const POLICY = /let policy = format!\(\s*"([^"]+)"/
+  .exec(source)[1]
+  .replace(/\\\n\s*/g, "")
+  .replace("{connect}", /CONNECT_SELF: &str = "([^"]+)"/.exec(source)[1]);
+
+/** The token that the gateway signs its user in by. */
+export const TOKEN = "dGhlIHRva2VuIG9mIHRoZXNlIHRlc3Rz";
+/** What each request has to come with, as host/server/src/gateway/door.rs reads it. */
+const CONTENT = { fetch: "application/json", push: "application/vnd.bulla.message" };
 
 const TYPES = {
   ".html": "text/html; charset=utf-8",
@@ -27,7 +35,7 @@ const TYPES = {
  * stands in for files of the folder
  */
 export async function serve({ web, module, framing, replaced = {}, policy = POLICY }) {
-  const gateway = { source: null, pushed: [], fetches: 0, credentials: [], problem: null, gone: false };
+  const gateway = { source: null, pushed: [], refusals: [], fetches: 0, credentials: [], problem: null, gone: false };
   const sockets = new Set();
   /** Files and their tags, read once. */
   const kept = new Map();
@@ -64,6 +72,7 @@ export async function serve({ web, module, framing, replaced = {}, policy = POLI
     response.setHeader("Content-Security-Policy", policy);
     response.setHeader("X-Content-Type-Options", "nosniff");
     response.setHeader("Referrer-Policy", "no-referrer");
+    response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
     response.setHeader("Cache-Control", "no-cache");
     if (request.method === "POST" && path.startsWith("/gateway/v1/"))
       return gatewayAnswer(path.slice("/gateway/v1/".length), request, response);
@@ -97,18 +106,31 @@ export async function serve({ web, module, framing, replaced = {}, policy = POLI
     for await (const part of request) parts.push(part);
     const body = Buffer.concat(parts);
     if (gateway.gone) return request.socket.destroy();
+    const refusal = refused(what, request.headers);
+    if (refusal) {
+      const [status, code, message] = refusal;
+      gateway.refusals.push(code);
+      response.statusCode = status;
+      return response.end(JSON.stringify({ error: { code, message } }));
+    }
     gateway.credentials.push(request.headers["bulla-registry-authorization"] ?? null);
     if (!gateway.source) {
       response.statusCode = 404;
       return response.end("there is nothing here\n");
     }
     if (gateway.problem) {
-      response.statusCode = 502;
-      return response.end(JSON.stringify({ error: gateway.problem }));
+      const { status = 502, ...error } = gateway.problem;
+      response.statusCode = status;
+      return response.end(JSON.stringify({ error }));
     }
     if (what === "push") {
       const { header, blobs } = framing.decode(new Uint8Array(body));
       const { plan } = JSON.parse(new TextDecoder().decode(header));
+      const changed = await gateway.meanwhile?.(plan, blobs);
+      if (changed) {
+        response.statusCode = 409;
+        return response.end(JSON.stringify({ error: { code: "changed", message: changed } }));
+      }
       gateway.pushed.push({ plan, blobs });
       await gateway.take?.(plan, blobs);
       return response.end(framing.encode({ ok: {} }));
@@ -121,6 +143,16 @@ export async function serve({ web, module, framing, replaced = {}, policy = POLI
     );
     return response.end(framing.encode({ evidence }, blobs));
   }
+}
+
+/** Status, code and message for a request that is not this page's, or nobody's; null for one that comes in. */
+function refused(what, headers) {
+  if (!CONTENT[what]) return [404, "unknown", "there is nothing here"];
+  if (headers["sec-fetch-site"] !== "same-origin") return [403, "cross-site", "the request comes from another site"];
+  if (headers["bulla-page"] !== "1") return [403, "not-the-page", "it lacks the header Bulla-Page: 1"];
+  if (headers["content-type"] !== CONTENT[what]) return [415, "other-type", `${CONTENT[what]} is expected`];
+  if (!headers.authorization) return [401, "not-signed-in", "nobody is signed in"];
+  return headers.authorization === `Bearer ${TOKEN}` ? null : [401, "wrong-token", "this token is nobody's"];
 }
 
 const tagged = (bytes) => ({ bytes, tag: bytes && `"${createHash("sha256").update(bytes).digest("hex")}"` });

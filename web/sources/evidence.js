@@ -33,6 +33,13 @@ export function writePieces(question, pieces) {
   return encode(toBytes(JSON.stringify({ question, evidence })), blobs);
 }
 
+/** Kinds of need that a browser has nobody to ask for: what certificates name, and Docker Content Trust. */
+const UNASKED = new Set(["crl", "ocsp", "role", "remembered"]);
+
+/** The answer to a need of such a kind; null for one that may be asked for. Saved evidence may well have it. */
+export const unasked = ({ id, kind }) =>
+  UNASKED.has(kind) ? { need: id, outcome: "failed", reason: texts.check.unasked[kind] } : null;
+
 export class Evidence {
   #pieces;
 

@@ -3,6 +3,7 @@
 
 import { isDigest, toJson, toBytes } from "../bytes.js";
 import { Problem } from "../problem.js";
+import { unasked } from "./evidence.js";
 
 const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
 const MANIFEST_TYPES = new Set([
@@ -85,7 +86,7 @@ export class Layout {
     const pieces = [];
     for (const need of needs) {
       signal?.throwIfAborted();
-      pieces.push({ need: need.id, ...(await this.#answer(need)) });
+      pieces.push(unasked(need) ?? { need: need.id, ...(await this.#answer(need)) });
     }
     return pieces;
   }

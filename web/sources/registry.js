@@ -2,6 +2,7 @@
 
 import { Problem } from "../problem.js";
 import { texts } from "../texts.js";
+import { unasked } from "./evidence.js";
 
 const ACCEPT = [
   "application/vnd.oci.image.index.v1+json",
@@ -20,7 +21,9 @@ export class Registry {
 
   /** Answers needs, all at once. */
   fetchAll(needs, signal) {
-    return Promise.all(needs.map(async (need) => ({ need: need.id, ...(await this.#answer(need, signal)) })));
+    return Promise.all(
+      needs.map(async (need) => unasked(need) ?? { need: need.id, ...(await this.#answer(need, signal)) }),
+    );
   }
 
   async #answer({ kind, repository, reference, limit }, signal) {

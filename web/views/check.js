@@ -1,5 +1,6 @@
 // Check: an image by its name through the host's gateway, or files, against pinned keys.
 
+import { accessFields } from "../access.js";
 import { announce, button, choiceList, digest, el, field, mark, problemBox, progress } from "../dom.js";
 import { dropPlace } from "../drop.js";
 import { documentsOf } from "../pins.js";
@@ -29,8 +30,7 @@ export function checkView(app) {
     }),
     { hint: said.referenceHint, error: true },
   );
-  const user = field(said.user, el("input", { type: "text", autocomplete: "off", spellcheck: "false" }));
-  const password = field(said.password, el("input", { type: "password", autocomplete: "off" }));
+  const access = accessFields(texts.access.title);
   const byName = el(
     "form",
     {
@@ -42,13 +42,7 @@ export function checkView(app) {
       },
     },
     name,
-    el(
-      "details",
-      { class: "more" },
-      el("summary", {}, said.credentials),
-      el("p", { class: "hint" }, said.credentialsHint),
-      el("div", { class: "pair" }, user, password),
-    ),
+    access.element,
     el("p", {}, el("button", { type: "submit", class: "primary" }, said.check)),
   );
 
@@ -297,11 +291,8 @@ export function checkView(app) {
     results.replaceChildren(slot, list);
     const alone = images.length === 1;
     if (alone) bar.to(null);
-    const credentials =
-      user.control.value && password.control.value
-        ? { user: user.control.value, password: password.control.value }
-        : undefined;
-    password.control.value = "";
+    const typed = access.typed();
+    access.forgetPassword();
     const { digest: module } = await app.own;
     const counts = { accept: 0, reject: 0, unknown: 0 };
     let done = 0;
@@ -321,7 +312,7 @@ export function checkView(app) {
         files: drop.files,
         images,
         documents,
-        credentials,
+        access: typed,
         leaves: images.length <= MAX_OPEN,
         now: Math.floor(Date.now() / 1000),
       };
@@ -335,6 +326,7 @@ export function checkView(app) {
           if (!result) return;
           done += 1;
           counts[result.verdict?.outcome ?? "unknown"] += 1;
+          if (images[index].from === "gateway") access.mend(result.error);
           waiting.push({ index, ...result });
           frame ||= requestAnimationFrame(flush);
         },

@@ -1,5 +1,6 @@
 // Sign: choose images, choose a key, see exactly what will be signed, sign, and take away or push what came of it.
 
+import { accessFields } from "../access.js";
 import { toBytes, toJson, toText } from "../bytes.js";
 import {
   amount,
@@ -38,22 +39,14 @@ export function signView(app) {
     }),
     { hint: said.referencesHint },
   );
-  const user = field(texts.check.user, el("input", { type: "text", autocomplete: "off", spellcheck: "false" }));
-  const password = field(texts.check.password, el("input", { type: "password", autocomplete: "off" }));
+  const access = accessFields(said.byName, names);
   const images = el(
     "section",
     { class: "step" },
     el("h2", {}, said.images),
     dropPlace({ label: said.drop, hint: said.dropHint, onFiles: take }),
     found,
-    el(
-      "details",
-      { class: "more" },
-      el("summary", {}, said.byName),
-      names,
-      el("p", { class: "hint" }, texts.check.credentialsHint),
-      el("div", { class: "pair" }, user, password),
-    ),
+    access.element,
   );
 
   // 2: key
@@ -207,12 +200,6 @@ export function signView(app) {
     return { images: [...fromFiles, ...byName], form: form.value, annotations: signed };
   }
 
-  function credentials() {
-    return user.control.value && password.control.value
-      ? { user: user.control.value, password: password.control.value }
-      : undefined;
-  }
-
   async function showPreview() {
     stale();
     const wanted = request();
@@ -232,7 +219,7 @@ export function signView(app) {
           files: state.files,
           images: wanted.images,
           form: wanted.form,
-          credentials: credentials(),
+          access: access.typed(),
         },
         {
           signal: stop.signal,
@@ -246,6 +233,7 @@ export function signView(app) {
       showPrepared(prepared, gathered, wanted);
     } catch (error) {
       preview.replaceChildren(stop.signal.aborted ? el("p", { class: "note" }, said.cancelled) : problemBox(error));
+      access.mend(error);
     }
   }
 
@@ -394,14 +382,14 @@ export function signView(app) {
 
   /** Pushes every plan, then reads back and decides by exactly this key. */
   async function push(plans, publicKey, place) {
-    const secret = credentials();
-    password.control.value = "";
+    const typed = access.typed();
+    access.forgetPassword();
     const bar = progress(said.pushing);
     place.replaceChildren(bar);
     let pushed = 0;
     try {
       for (const plan of plans) {
-        await app.work().run("push", { plan, credentials: secret });
+        await app.work().run("push", { plan, access: typed });
         pushed += 1;
         bar.to(pushed / plans.length, said.pushedOf({ done: pushed, of: plans.length }));
       }
@@ -414,7 +402,7 @@ export function signView(app) {
           files: [],
           images: plans.map(({ image }) => ({ image, from: "gateway" })),
           documents: documentsOf([{ label: "key", scope: [], ...pin, notBefore: null, notAfter: null }]),
-          credentials: secret,
+          access: typed,
           leaves: false,
           now: Math.floor(Date.now() / 1000),
         },
@@ -433,6 +421,7 @@ export function signView(app) {
       );
     } catch (error) {
       place.replaceChildren(problemBox(error), el("p", {}, said.pushedOf({ done: pushed, of: plans.length })));
+      access.mend(error);
     }
   }
 }

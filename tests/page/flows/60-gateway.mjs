@@ -2,7 +2,7 @@
 
 import { createServer } from "node:http";
 import { named, pin } from "../driver.mjs";
-import { serve } from "../server.mjs";
+import { serve, TOKEN } from "../server.mjs";
 
 const NAME = "registry.example/shop/app:1.4";
 
@@ -47,7 +47,21 @@ export const flows = {
     await flow.text(page, ".results .problem", "no key to check against");
     await pin(page, key.pem, "release");
     await page.locator('nav a[href="#check"]').click();
-    await page.getByText("The registry wants a user").click();
+    // Nobody is signed in: the page says so, and opens the part where a token is typed.
+    await ask(page, NAME);
+    await flow.text(page, ".results .problem", "not-signed-in");
+    const token = page.getByLabel("Your token for this server");
+    await flow.text(page, "#check .more .wrong", "type the token");
+    await flow.axe(page, "not signed in");
+    await flow.shot(page, "gateway-not-signed-in-light");
+    await token.fill("wrong");
+    await ask(page, NAME);
+    await flow.text(page, ".results .problem", "wrong-token");
+    await token.fill("no token ✗");
+    await ask(page, NAME);
+    await flow.text(page, ".results .problem", "A token has letters");
+    flow.equal(server.gateway.refusals.join(), "not-signed-in,wrong-token", "refusals");
+    await token.fill(TOKEN);
     await page.getByLabel("User").first().fill("me");
     await page.getByLabel("Password or token").first().fill("secret");
     await ask(page, NAME);
@@ -81,7 +95,33 @@ export const flows = {
     server.gateway.problem = { code: "unauthorized", message: "sign in first" };
     await ask(page, NAME);
     await flow.text(page, ".results .problem", "sign in first");
+    for (const [code, what] of [
+      ["not-a-user", "let you in"],
+      ["other-place", "drop the image as a file"],
+      ["registry-denied", "Type a user and a password"],
+    ]) {
+      server.gateway.problem = { status: 403, code, message: "no" };
+      await ask(page, NAME);
+      await flow.text(page, ".results .problem", what);
+    }
     server.gateway.problem = null;
+    // The token is kept for the visit, in every view, and stored nowhere.
+    const stored = await page.evaluate(async () => {
+      const kept = [JSON.stringify(localStorage), JSON.stringify(sessionStorage), document.cookie];
+      for (const { name } of await indexedDB.databases())
+        kept.push(
+          await new Promise((resolve) => {
+            indexedDB.open(name).onsuccess = ({ target: { result: db } }) => {
+              const names = [...db.objectStoreNames];
+              const all = db.transaction(names);
+              const found = names.map((one) => all.objectStore(one).getAll());
+              all.oncomplete = () => resolve(JSON.stringify(found.map(({ result }) => result)));
+            };
+          }),
+        );
+      return kept.join();
+    });
+    flow.expect(stored.includes("release") && !stored.includes(TOKEN), "the token is stored nowhere");
     server.gateway.gone = true;
     await ask(page, NAME);
     await flow.text(page, ".results .problem", "does not answer");
@@ -103,6 +143,8 @@ export const flows = {
     server.gateway.source = null;
     await ask(page, NAME);
     await flow.text(page, ".results .problem", "no gateway");
+    await page.locator('nav a[href="#sign"]').click();
+    flow.equal(await page.locator('#sign input[type="password"]').first().inputValue(), TOKEN, "the token in “Sign”");
   },
 
   async "gateway: signed by name, pushed, read back; earlier signatures stay"(flow) {
@@ -111,19 +153,39 @@ export const flows = {
     const mine = await fixtures.key();
     const image = fixtures.image("pushed");
     await behind(flow, server, { [NAME]: image }, await fixtures.signed([{ image: `${NAME}@${image.digest}` }], first));
-    const page = await flow.page({ hash: "#sign" });
+    const page = await flow.page({ hash: "#sign", expectErrors: true });
     await page.getByText("Or name images at a registry").click();
     await page.getByLabel("Images, one on each line").fill(NAME);
+    await page.getByLabel("Your token for this server").fill(TOKEN);
     await page.locator("#sign .drop").nth(1).locator("input").setInputFiles(named("mine.key", mine.file));
     await page.locator(".chosen-key .card").waitFor();
     await page.getByRole("button", { name: "Preview" }).click();
     await flow.text(page, ".preview", "beside 1 signature that stay");
     await page.getByRole("button", { name: "Sign this image" }).click();
     await flow.text(page, "#sign .results h2", "Signed: 1 image");
+    // Somebody signs between the preview and the push, and again between that and the next try.
+    const others = [await fixtures.key(), await fixtures.key()];
+    const signedByOthers = [];
+    server.gateway.meanwhile = async () => {
+      const other = others.shift();
+      if (!other) return null;
+      const [theirs] = await fixtures.signed(
+        [{ image: `${NAME}@${image.digest}`, existing: signedByOthers.at(-1) }],
+        other,
+      );
+      signedByOthers.push(theirs.manifest);
+      const all = [theirs.manifest, ...theirs.blobs.map(({ bytes }) => bytes)];
+      await server.gateway.take({ ...theirs, manifest: 0 }, all);
+      return `under ${theirs.tag} lies something else now`;
+    };
     await page.getByRole("button", { name: "Push", exact: true }).click();
     await flow.text(page, "#sign .results", "Read back: 1 of 1 are accepted");
     const [{ plan, blobs }] = server.gateway.pushed;
-    flow.equal(JSON.parse(Buffer.from(blobs[plan.manifest]).toString()).layers.length, 2, "signatures under the tag");
+    flow.equal(server.gateway.pushed.length, 1, "pushes that were taken");
+    const layers = (manifest) => JSON.parse(Buffer.from(manifest).toString()).layers.map(({ digest }) => digest);
+    const under = layers(blobs[plan.manifest]);
+    flow.equal(under.length, 3, "signatures under the tag");
+    for (const digest of signedByOthers.flatMap(layers)) flow.expect(under.includes(digest), `${digest} stays`);
     await flow.shot(page, "sign-pushed-light");
   },
 
