@@ -8,14 +8,16 @@ import { fixtures } from "./fixtures.mjs";
 import { serve } from "./server.mjs";
 
 /** Milliseconds for one flow. The vectors take half a minute, and much longer where others work as well. */
-const LONGEST_FLOW = 150_000;
+const LONGEST_FLOW = 300_000;
+// Leaving by the door ends the browser and whatever else was started.
+process.on("SIGTERM", () => process.exit(143));
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, "../..");
 const options = process.argv.slice(2);
 const only = options.includes("--only") ? options.splice(options.indexOf("--only"), 2)[1] : null;
 const web = realpathSync(options[0] ?? join(root, "web"));
-const module = realpathSync(options[1] ?? join(root, "target/bulla/bulla.wasm"));
-const chromium = options[2] ?? "/usr/bin/chromium";
+const module = realpathSync(options[1] ?? process.env.BULLA_WASM ?? join(root, "target/bulla/bulla.wasm"));
+const chromium = options[2] ?? process.env.BULLA_CHROMIUM ?? "/usr/bin/chromium";
 const env = {
   root,
   web,
@@ -23,6 +25,8 @@ const env = {
   moduleBytes: new Uint8Array(readFileSync(module)),
   vectors: join(root, "tests/vectors"),
   scratch: join(root, "target/page/scratch"),
+  /** SHA-256 of the replies that the core gives natively, by vector. */
+  native: process.env.BULLA_NATIVE && JSON.parse(readFileSync(process.env.BULLA_NATIVE)),
 };
 for (const path of [web, module, chromium]) if (!existsSync(path)) throw new Error(`${path} is not there`);
 

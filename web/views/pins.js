@@ -118,8 +118,17 @@ export function pinsView(app) {
           "ul",
           { class: "signers" },
           policies.flatMap(({ policy, mode, signers }) =>
-            signers.map(({ signer, algorithm, key }) =>
-              el("li", {}, el("b", {}, signer), " ", said.inPolicy({ policy, mode, algorithm }), " ", digest(key)),
+            signers.map((signer) =>
+              el(
+                "li",
+                {},
+                el("b", {}, signer.signer),
+                " ",
+                said.inPolicy({ policy, mode, what: signerWords(signer) }),
+                " ",
+                signer.key && digest(signer.key),
+                signer.certificates && certificateList(signer.certificates),
+              ),
             ),
           ),
         ),
@@ -268,3 +277,19 @@ export function pinsView(app) {
 
 /** A day as the moment at which it starts or ends; a certificate's own moment where the day was left as it is. */
 const momentOf = (day, own, time) => (!day ? null : own?.startsWith(day) ? own : `${day}T${time}Z`);
+
+/** What a signer of a policy is known by. */
+function signerWords({ system, algorithm, server, certificates }) {
+  const said = texts.pins.systems;
+  if (system === "notation") return said.notation({ count: certificates.length });
+  return system === "contentTrust" ? said.contentTrust({ server }) : algorithm;
+}
+
+const certificateList = (certificates) =>
+  el(
+    "ul",
+    {},
+    certificates.map(({ store, subject, thumbprint }) =>
+      el("li", {}, el("code", {}, subject), ` (${store}) `, digest(thumbprint)),
+    ),
+  );

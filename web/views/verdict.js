@@ -8,6 +8,8 @@ import { texts } from "../texts.js";
 
 /** Octets of evidence that are shown; what is longer can be saved. */
 const MAX_SHOWN = 64 * 1024;
+/** What lies in a manifest of its own, as its only layer. */
+const IN_ONE = new Set(["bundle", "notation"]);
 
 /**
  * @param {{verdict: object, header: Uint8Array, evidence: object[], question: object, signers: object[], leaves?: object[]}} result
@@ -65,6 +67,7 @@ export function verdictView(result, { level = 2, against, module } = {}) {
         el("ul", { class: "tree" }, node(tree, result, pieces)),
       ),
     ),
+    verdict.remember && rememberList(verdict.remember),
     verdict.otherForms?.length > 0 && el("p", { class: "note" }, said.otherForms(verdict.otherForms)),
     leaves.length > 0 && platformTable(leaves, level, { against, module }),
     el(`h${level + 1}`, {}, said.evidence),
@@ -93,6 +96,7 @@ export function plainWords(verdict) {
   const said = texts.verdict;
   if (verdict.outcome === "accept") {
     const signers = new Set(verdict.policies.flatMap(({ tree }) => signersIn(tree)));
+    if (verdict.policies.some(({ tree }) => tree.broken)) return said.acceptedBroken;
     if (!signers.size && verdict.policies.some(({ tree }) => tree.exempted)) return said.acceptedExempt;
     return signers.size ? said.acceptedBy({ signers: [...signers] }) : said.acceptedPlain;
   }
@@ -105,6 +109,14 @@ export function plainWords(verdict) {
     "revoked-digest",
     "signer-revoked",
     "signer-not-valid",
+    "notation-revocation",
+    "notation-expiry",
+    "notation-timestamp",
+    "notation-integrity",
+    "notation-authenticity",
+    "notation-metadata",
+    "notation-target",
+    "age",
     "wrong-identity",
     "wrong-digest",
     "annotation",
@@ -139,6 +151,8 @@ function ruleWords(rule) {
   if (attestation !== undefined) return said.attestation({ attestation, by });
   const [, moment] = /^exempt until (.*)$/.exec(rule) ?? [];
   if (moment) return said.exempt({ moment });
+  const [, user] = /^glass broken by (.*)$/.exec(rule) ?? [];
+  if (user !== undefined) return said.glassBroken({ user });
   const [, platform] = /^leaf (.*)$/.exec(rule) ?? [];
   return platform !== undefined ? said.leaf({ platform }) : rule;
 }
@@ -149,10 +163,12 @@ function node(tree, result, pieces) {
   const links = found.map(({ index, name }) => button(name, () => pieces.show(index), { class: "link" }));
   const facts = [
     tree.key && el("p", {}, said.key, " ", digest(tree.key)),
+    tree.certificate && el("p", {}, said.certificate, " ", el("code", {}, tree.certificate)),
     tree.exempted && el("p", {}, tree.exempted),
     tree.digest && el("p", {}, said.digest, " ", digest(tree.digest)),
     tree.signature &&
       el("p", {}, said.place[tree.signature.holder] ?? tree.signature.holder, " ", String(tree.signature.number)),
+    tree.checks?.length > 0 && checkList(tree.checks),
     tree.reasons?.length > 0 && reasonList(tree.reasons),
     links.length > 0 && el("p", { class: "links" }, said.show, " ", links),
   ].filter(Boolean);
@@ -161,8 +177,10 @@ function node(tree, result, pieces) {
     el("span", { class: "rule" }, ruleWords(tree.rule)),
     el("span", { class: `word ${tree.outcome}` }, said.holds[tree.outcome]),
   ];
+  // What failed and is only logged is easily missed: it is in sight as what failed for good is.
+  const open = tree.outcome !== "accept" || tree.broken || tree.checks?.some(({ passed }) => passed === false);
   const own = facts.length
-    ? el("details", { open: tree.outcome !== "accept" }, el("summary", {}, line), facts)
+    ? el("details", { open }, el("summary", {}, line), facts)
     : el("p", { class: "line" }, line);
   return el(
     "li",
@@ -184,18 +202,61 @@ const reasonList = (reasons) =>
     reasons.map(({ code, message }) => el("li", {}, prose(message), " ", el("span", { class: "code" }, code))),
   );
 
+/** What Notation checks of a signature, one by one (trust store and trust policy specification). */
+function checkList(checks) {
+  const said = texts.verdict;
+  return [
+    el("p", {}, said.checks),
+    el(
+      "ul",
+      { class: "checks" },
+      checks.map(({ check, action, passed, what }) => {
+        const outcome = passed === true ? "accept" : passed === false ? "reject" : "unknown";
+        return el(
+          "li",
+          {},
+          mark(outcome),
+          el("span", {}, said.checkNames[check] ?? check),
+          " ",
+          el("span", { class: `word ${outcome}` }, action === "skip" ? said.skipped : said.checked[outcome]),
+          action === "log" && [" ", el("span", { class: "tag" }, said.onlyLogged)],
+          what && [": ", prose(what)],
+        );
+      }),
+    ),
+  ];
+}
+
+/** What a host keeps of collections of Docker Content Trust, so that nobody shows it older ones. */
+const rememberList = (collections) =>
+  el(
+    "details",
+    { class: "bulk" },
+    el("summary", {}, texts.verdict.remember),
+    el("p", { class: "hint" }, texts.verdict.rememberHint),
+    Object.entries(collections).map(([collection, state]) => [
+      el("p", {}, el("code", {}, collection)),
+      el("pre", { tabindex: "0" }, JSON.stringify(state, null, 2)),
+    ]),
+  );
+
 /** The evidence behind a line: the manifest that brings a signature, and what was signed. */
 function piecesOf(signature, evidence) {
   if (!signature) return [];
   const said = texts.verdict;
+  if (signature.holder === "roleFile") {
+    return evidence.flatMap(({ need, outcome }, index) =>
+      need.startsWith("role ") && outcome === "found" ? [{ index, name: need.slice(need.lastIndexOf(":") + 1) }] : [],
+    );
+  }
   const isManifest = signature.manifest
     ? (piece) => piece.content === signature.manifest
     : (piece) => piece.need.endsWith(signature.holder === "attestation" ? ".att" : ".sig") && piece.outcome === "found";
   const at = evidence.findIndex(isManifest);
   if (at < 0) return [];
   const layers = toJson(evidence[at].bytes ?? new Uint8Array())?.layers ?? [];
-  // A bundle's number is its place in the list of referrers, any other is that of a layer.
-  const layer = layers[signature.holder === "bundle" ? 0 : signature.number - 1];
+  // The number of a bundle or an envelope is its place in the list of referrers, any other is that of a layer.
+  const layer = layers[IN_ONE.has(signature.holder) ? 0 : signature.number - 1];
   const payload = evidence.findIndex(({ content }) => content && content === layer?.digest);
   return [{ index: at, name: said.manifest }, payload >= 0 && { index: payload, name: said.payload }].filter(Boolean);
 }

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 /// Every peer and its version: the only place that names them.
 #[rustfmt::skip] // A table is read by its columns.
-pub(crate) const PEERS: [Peer; 16] = [
+pub(crate) const PEERS: [Peer; 17] = [
     peer("docker-registry",  "2.8.2",  Tier::A, Source::Apt("docker-registry")),
     // Has the referrers API of distribution 1.1, which docker-registry does not know.
     peer("ferro-oci-server", "1.0.0",  Tier::A, Source::Cargo("ferro-oci-server")),
@@ -32,7 +32,9 @@ pub(crate) const PEERS: [Peer; 16] = [
     peer("strace",           "6.1",    Tier::A, Source::Apt("strace")),
     peer("python-wasmtime",  "50.0.1", Tier::A, Source::Pip("wasmtime")),
     peer("node",             "20",     Tier::A, Source::Apt("nodejs")),
-    peer("chromium",         "156",    Tier::B, Source::Apt("chromium")),
+    // The page's tests: a browser, and what fetches the two packages that drive it.
+    peer("npm",              "9",      Tier::A, Source::Apt("npm")),
+    peer("chromium",         "156",    Tier::A, Source::Apt("chromium")),
     // `docker trust`, up to version 28; most of it needs no daemon.
     peer("docker",           "28.2.2", Tier::B, Source::Apt("docker.io")),
 ];
@@ -58,7 +60,7 @@ pub(crate) struct Peer {
 pub(crate) enum Tier {
     /// What `cargo xtask test --require-peers` needs
     A,
-    /// Larger programs, for the page's tests
+    /// Larger programs that few tests need
     B,
 }
 

@@ -1,18 +1,26 @@
 // cosign and the page accept each other's signatures; skopeo pushes what the page made; the host's records are replayed.
 // Everything runs against a registry on loopback, and cosign is kept from asking anybody else, as in tests/src/support.rs.
 
-import { execFile, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { createServer, connect } from "node:net";
 import { homedir } from "node:os";
 import { join, relative } from "node:path";
-import { promisify } from "node:util";
+import { fileURLToPath } from "node:url";
 import { give, pin } from "../driver.mjs";
+import { registry, run, skopeo } from "../registry.mjs";
 import { signed } from "./40-sign.mjs";
+import { bulla as host } from "./95-host.mjs";
 
-const run = promisify(execFile);
 const PASSPHRASE = "correct horse";
-const peers = join(homedir(), ".cache/bulla/peers");
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+/** Where `cargo xtask peers` links programs, and where it keeps them. */
+const peers = [process.env.BULLA_PEERS, join(root, "target/peers/bin")].filter(Boolean);
+const kept = join(homedir(), ".cache/bulla/peers");
+const COSIGN = Object.fromEntries(
+  [
+    ["cosign-2.6", "cosign-2.6.5/cosign"],
+    ["cosign-3.1", "cosign-3.1.3/cosign"],
+  ].map(([name, file]) => [name, [...peers.map((folder) => join(folder, name)), join(kept, file)].find(existsSync)]),
+);
 
 /** cosign with a home of its own, and a proxy that is not there: whatever it asks of anything but loopback fails at once. */
 function cosign(version, scratch, ...arguments_) {
@@ -25,53 +33,13 @@ function cosign(version, scratch, ...arguments_) {
     SIGSTORE_REKOR_PUBLIC_KEY: "/dev/null",
   };
   for (const name of ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"]) env[name] = "http://127.0.0.1:9";
-  return run(join(peers, version, "cosign"), arguments_, { env, cwd: scratch, timeout: 40_000 });
-}
-
-const skopeo = (...arguments_) =>
-  run(
-    "skopeo",
-    ["--insecure-policy", "copy", "--all", "--src-tls-verify=false", "--dest-tls-verify=false", ...arguments_],
-    { timeout: 30_000 },
-  );
-
-async function registry(scratch) {
-  const free = createServer();
-  await new Promise((resolve) => {
-    free.listen(0, "127.0.0.1", resolve);
-  });
-  const { port } = free.address();
-  await new Promise((resolve) => {
-    free.close(resolve);
-  });
-  const config = join(scratch, "registry.yml");
-  writeFileSync(
-    config,
-    `version: 0.1\nlog: {level: error}\nstorage:\n  filesystem: {rootdirectory: ${join(scratch, "storage")}}\n  cache: {}\nhttp: {addr: '127.0.0.1:${port}'}\n`,
-  );
-  const child = spawn("docker-registry", ["serve", config], { stdio: "ignore" });
-  for (let tries = 0; tries < 200; tries += 1) {
-    const there = await new Promise((resolve) => {
-      const socket = connect(port, "127.0.0.1", () => {
-        socket.destroy();
-        resolve(true);
-      }).on("error", () => resolve(false));
-    });
-    if (there) return { address: `127.0.0.1:${port}`, end: () => child.kill() };
-    await new Promise((resolve) => {
-      setTimeout(resolve, 50);
-    });
-  }
-  child.kill();
-  throw new Error("docker-registry does not listen");
+  return run(COSIGN[version], arguments_, { env, cwd: scratch, timeout: 60_000 });
 }
 
 const missing = [
-  "/usr/bin/docker-registry",
-  "/usr/bin/skopeo",
-  join(peers, "cosign-2.6.5/cosign"),
-  join(peers, "cosign-3.1.3/cosign"),
-].filter((path) => !existsSync(path));
+  ...["/usr/bin/docker-registry", "/usr/bin/skopeo"].filter((path) => !existsSync(path)),
+  ...Object.keys(COSIGN).filter((name) => !COSIGN[name]),
+];
 
 async function world(flow, act) {
   mkdirSync(flow.env.scratch, { recursive: true });
@@ -85,7 +53,7 @@ async function world(flow, act) {
     writeFileSync(archive, await fixtures.tar(fixtures.layoutFiles({ one: image })));
     // Else skopeo packs the layer, and the image has another digest.
     await skopeo("--preserve-digests", `oci-archive:${archive}:one`, `docker://${name}`);
-    await cosign("cosign-2.6.5", scratch, "generate-key-pair");
+    await cosign("cosign-2.6", scratch, "generate-key-pair");
     return await act({
       scratch,
       address,
@@ -132,15 +100,15 @@ export const flows = missing.length
   : {
       async "cosign: what it signed and saved is accepted here, both forms"(flow) {
         return world(flow, async ({ scratch, image, name, pub }) => {
-          await cosign("cosign-2.6.5", scratch, "sign", "--tlog-upload=false", "--key", "cosign.key", name);
-          await cosign("cosign-2.6.5", scratch, "save", "--dir", "saved-2", "--allow-http-registry", name);
+          await cosign("cosign-2.6", scratch, "sign", "--tlog-upload=false", "--key", "cosign.key", name);
+          await cosign("cosign-2.6", scratch, "save", "--dir", "saved-2", "--allow-http-registry", name);
           const page = await acceptedFolder(flow, join(scratch, "saved-2"), pub, name, image.digest);
           await flow.shot(page, "cosign-save-light");
           const other = `${name.slice(0, -1)}2`;
           await skopeo(`docker://${name}`, `docker://${other.replace("/app:", "/bundled:")}`);
-          await cosign("cosign-3.1.3", scratch, ...sign3, other.replace("/app:", "/bundled:"));
+          await cosign("cosign-3.1", scratch, ...sign3, other.replace("/app:", "/bundled:"));
           await cosign(
-            "cosign-3.1.3",
+            "cosign-3.1",
             scratch,
             "save",
             "--dir",
@@ -168,7 +136,7 @@ export const flows = missing.length
               const [from, to] = line.replace(/^skopeo copy --all /, "").split(" ");
               await skopeo(from.replace(":", `:${scratch}/`), to);
             }
-            const version = form === "Bundle" ? "cosign-3.1.3" : "cosign-2.6.5";
+            const version = form === "Bundle" ? "cosign-3.1" : "cosign-2.6";
             const { stdout } = await cosign(
               version,
               scratch,
@@ -184,14 +152,10 @@ export const flows = missing.length
       },
 
       async "host: a record that the command line wrote is replayed here"(flow) {
-        const bulla = [
-          process.env.BULLA_BIN,
-          join(flow.env.root, "target/debug/bulla"),
-          join(flow.env.root, "target/release/bulla"),
-        ].find((path) => path && existsSync(path));
+        const bulla = host(flow.env.root);
         if (!bulla) return "skipped: build bulla, or set BULLA_BIN";
         return world(flow, async ({ scratch, name, pub }) => {
-          await cosign("cosign-2.6.5", scratch, "sign", "--tlog-upload=false", "--key", "cosign.key", name);
+          await cosign("cosign-2.6", scratch, "sign", "--tlog-upload=false", "--key", "cosign.key", name);
           const options = { cwd: scratch, timeout: 60_000 };
           await run(bulla, ["verify", name, "--key", "cosign.pub", "--record", "records"], options);
           const [line] = readFileSync(
