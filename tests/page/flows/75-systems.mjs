@@ -131,6 +131,7 @@ ${lines(key.pem, 10)}
           ca:
             - |
 ${lines(CERTIFICATE, 14)}
+        level: strict
         trustedIdentities: ["x509.subject: C=DE,ST=BE,O=Shop,CN=shop"]
   require: {anyOf: [release, notary]}
 `;
