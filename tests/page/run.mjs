@@ -1,4 +1,5 @@
-// Every flow of the page in a real browser: `node run.mjs [FOLDER-OF-WEB-FILES [MODULE [CHROMIUM]]] [--only NAME]`.
+// Every flow of the page in a real browser: `node run.mjs [FOLDER-OF-WEB-FILES [MODULE [CHROMIUM]]] [--only NAME] [--timed]`. With
+// --timed, frames that are blocked for long are failures as well: for a machine with nothing else to do.
 
 import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -15,6 +16,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, "../..");
 const options = process.argv.slice(2);
 const only = options.includes("--only") ? options.splice(options.indexOf("--only"), 2)[1] : null;
+const timed = options.includes("--timed") && options.splice(options.indexOf("--timed"), 1).length > 0;
 const web = realpathSync(options[0] ?? join(root, "web"));
 const module = realpathSync(options[1] ?? process.env.BULLA_WASM ?? join(root, "target/bulla/bulla.wasm"));
 const chromium = options[2] ?? process.env.BULLA_CHROMIUM ?? "/usr/bin/chromium";
@@ -22,6 +24,7 @@ const env = {
   root,
   web,
   module,
+  timed,
   moduleBytes: new Uint8Array(readFileSync(module)),
   vectors: join(root, "tests/vectors"),
   scratch: join(root, "target/page/scratch"),

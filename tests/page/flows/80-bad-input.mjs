@@ -168,7 +168,7 @@ export const flows = {
     });
     // A busy machine makes any task long now and then; one that the page makes long is so every time.
     let best = null;
-    for (let attempt = 0; attempt < 5 && best?.tasks.length !== 0; attempt += 1) {
+    for (let attempt = 0; attempt < (flow.env.timed ? 5 : 1) && best?.tasks.length !== 0; attempt += 1) {
       await page.evaluate(() => {
         [window.longest, window.tasks] = [0, []];
       });
@@ -195,7 +195,7 @@ export const flows = {
     await flow.text(page, ".results .note", "Cancelled.");
     await start.click();
     await flow.text(page, ".tally", "150 accepted");
-    flow.equal(tasks.length, 0, `frames that were blocked for over 50 ms (and by ${tasks.join(", ")} ms more)`);
-    return `200 images in ${took} ms; longest frame ${Math.round(longest)} ms, none blocked for over 50 ms`;
+    if (flow.env.timed) flow.equal(tasks.length, 0, `frames that were blocked for over 50 ms (and by ${tasks.join(", ")} ms more)`);
+    return `200 images in ${took} ms; longest frame ${Math.round(longest)} ms, ${tasks.length} blocked for over 50 ms`;
   },
 };
