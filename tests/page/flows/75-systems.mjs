@@ -114,7 +114,7 @@ export const flows = {
   async "pins: a policy with signers of the three systems"(flow) {
     const { fixtures } = flow;
     const key = await fixtures.key();
-    const lines = (pem, indent) => pem.trim().split("\n").map((line) => " ".repeat(indent) + line).join("\n");
+    const lines = (pem, indent) => pem.trim().replace(/^/gm, " ".repeat(indent));
     const text = `apiVersion: bulla.dev/v1alpha1
 kind: ImagePolicy
 metadata: {name: three}
