@@ -48,8 +48,7 @@ fn judge(
     let (trust, image) = (signer.trust, subject.image.repository());
     let gun = trust.gun_of(image);
     let server = host_of(&trust.server_of(image)).to_owned();
-    let pins = trust.pins.digest();
-    let need = Need::remembered(&server, &gun, &pins);
+    let need = Need::remembered(&server, &gun);
     let remembered = remembered(&need, ask)?;
     let is_known = ask.get(&need).is_some();
     let evidence = ask.evidence();
@@ -86,7 +85,7 @@ fn judge(
     if !is_known {
         return Err(None);
     }
-    ask.remember(format!("{server} {gun} {}", pins.encoded()), repository.remember().clone());
+    ask.remember(format!("{server} {gun}"), repository.remember().clone());
     let found = resolve(&repository, trust, subject)
         .map_err(|error| Some(Reason::ContentTrust { code: "trust-tag", what: error.to_string() }))?;
     let keys = keys(&repository, &found);

@@ -11,7 +11,6 @@ use super::key::{Key, KeyId, Keys};
 use super::role::Gun;
 use super::root::Root;
 use super::signature::{Budget, RoleKeys};
-use crate::digest::Digest;
 use crate::time::UnixTime;
 
 /// What finding the way from one leaf to an authority may take, in units of one P-256 verification.
@@ -53,29 +52,6 @@ pub struct Pin {
 pub struct Pins(pub Vec<Pin>);
 
 impl Pins {
-    /// A name for what is pinned, by which what was remembered under other pins is told apart: SHA-256 over all of it.
-    pub fn digest(&self) -> Digest {
-        let mut text = String::new();
-        for pin in &self.0 {
-            let (kind, scope) = match &pin.scope {
-                Scope::Everywhere => ("everywhere", ""),
-                Scope::Within(prefix) => ("within", prefix.as_str()),
-                Scope::Collection(gun) => ("collection", gun.name()),
-            };
-            text.push_str(&format!("{kind} {scope}\n"));
-            let of = |certificates: &[Certificate]| -> Vec<String> {
-                certificates.iter().map(|certificate| Digest::sha256(certificate.der()).to_string()).collect()
-            };
-            let (kind, parts) = match &pin.anchor {
-                Anchor::Keys(ids) => ("keys", ids.iter().map(ToString::to_string).collect()),
-                Anchor::Certificates(certificates) => ("certificates", of(certificates)),
-                Anchor::Authorities(certificates) => ("authorities", of(certificates)),
-            };
-            text.push_str(&format!("{kind} {}\n", parts.join(" ")));
-        }
-        Digest::sha256(text.as_bytes())
-    }
-
     /// What is pinned for a collection: by its name, else by the longest prefix, else everywhere.
     ///
     /// # Errors

@@ -165,12 +165,7 @@ impl Envelope {
         &self.signed
     }
 
-    /// SHA-256 of what is signed.
-    pub(super) fn signed_sha256(&self) -> Digest {
-        Digest::sha256(&self.message)
-    }
-
-    /// SHA-256 of the file.
+    /// SHA-256 of the whole file.
     pub(super) fn sha256(&self) -> &Digest {
         &self.sha256
     }

@@ -21,8 +21,6 @@ pub struct Trusted<'b, T> {
     pub(super) content: T,
     pub(super) bytes: &'b [u8],
     pub(super) sha256: Digest,
-    /// SHA-256 of what is signed: signatures can be added to a file, and white space, by anybody.
-    pub(super) signed: Digest,
     pub(super) signers: BTreeSet<KeyId>,
     pub(super) keys: RoleKeys,
 }

@@ -222,21 +222,18 @@ impl<'r, 'b> Updater<'r, 'b> {
             problems: short.problems,
         })?;
         let content = read(&envelope).map_err(format)?;
-        let (sha256, signed) = (envelope.sha256().clone(), envelope.signed_sha256());
-        Ok(Trusted { content, bytes, sha256, signed, signers, keys: keys.clone() })
+        Ok(Trusted { content, bytes, sha256: envelope.sha256().clone(), signers, keys: keys.clone() })
     }
 
     /// Version and expiry, in this order: an old file has usually expired too, and it is its age that tells what goes on.
     fn check_current<T>(&mut self, file: &Trusted<'_, T>, version: u64, expires: UnixTime) -> Result<(), TrustError> {
         let role = &file.keys.role;
-        // A root is looked up by the hash of its file later; the others are compared by what was signed.
-        let content = if *role == Role::root() { &file.sha256 } else { &file.signed };
         if let Some(seen) = self.remember.of(role) {
             if version < seen.version {
                 return Err(TrustError::Rollback { role: role.clone(), got: version, remembered: seen.version });
             }
-            if version == seen.version && *content != seen.sha256 {
-                let (got, remembered) = (content.clone(), seen.sha256.clone());
+            if version == seen.version && file.sha256 != seen.sha256 {
+                let (got, remembered) = (file.sha256.clone(), seen.sha256.clone());
                 return Err(TrustError::OtherContent { role: role.clone(), version, got, remembered });
             }
         }
@@ -249,7 +246,7 @@ impl<'r, 'b> Updater<'r, 'b> {
             let keys = file.keys.keys.keys().copied().collect();
             return Err(TrustError::Expired { role: role.clone(), expired: expires, now, keys });
         }
-        self.remember.see(role, Seen { version, sha256: content.clone() });
+        self.remember.see(role, Seen { version, sha256: file.sha256.clone() });
         Ok(())
     }
 

@@ -25,8 +25,7 @@ impl<'b> Updater<'_, 'b> {
         let keys = newest.root.root().clone();
         let sha256 = newest.envelope.sha256().clone();
         let (version, expires) = (newest.root.version(), newest.root.expires());
-        let signed = newest.envelope.signed_sha256();
-        let root = Trusted { content: newest.root, bytes, sha256, signed, signers, keys };
+        let root = Trusted { content: newest.root, bytes, sha256, signers, keys };
         self.check_current(&root, version, expires)?;
         Ok(Some(root))
     }
