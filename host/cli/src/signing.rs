@@ -74,11 +74,15 @@ impl<'s> Signing<'s> {
         let policy = match &claim.kept {
             Kept::Cosign(form) => {
                 plan::prepare(engine, &format!("registry.invalid/any@sha256:{}", "0".repeat(64)), claim).await?;
-                policies::for_key(&signer.public, &claim.conditions(*form))
+                policies::for_key(&signer.public, &claim.conditions(*form)).validate(engine).await?
             }
-            Kept::Notation(notation) => notation.policy(engine, signer, &claim.annotations).await?,
+            Kept::Notation(notation) => {
+                let policy = notation.policy(engine, signer, &claim.annotations).await?;
+                // The certificates of the signer were taken already.
+                let named = if notation.timestamps.is_some() { "--timestamp-root-cert" } else { "--annotation" };
+                policy.validate(engine).await.context(named)?
+            }
         };
-        let policy = policy.validate(engine).await?;
         Ok(Self { engine, signer, claim, decider: Decider::new(engine.clone(), sources, policy) })
     }
 

@@ -7,6 +7,7 @@ mod forms;
 mod inspect;
 mod keys;
 mod notation_plugin;
+mod notation_sign;
 mod policies;
 mod policy_tools;
 mod program;
