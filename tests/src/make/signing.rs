@@ -60,7 +60,7 @@ fn prepare(book: &mut Book) {
     );
     let invalid = || Expect::error("message-invalid");
     add("not-a-reference", json!({"image": "App"}), vec![], "Not a reference.", invalid());
-    add("unknown-form", json!({"image": image(), "form": "notation"}), vec![], "A form that nobody writes.", invalid());
+    add("unknown-form", json!({"image": image(), "form": "simple"}), vec![], "A form that nobody writes.", invalid());
     add("unknown-field", json!({"image": image(), "key": 0}), vec![], "No field is ignored.", invalid());
     let annotations: serde_json::Map<String, Value> =
         (0..129).map(|number| (format!("a{number:03}"), json!(""))).collect();
@@ -211,8 +211,8 @@ fn assemble(book: &mut Book) {
     let manifest = vec![("manifest", b"{}".to_vec())];
     add("legacy-with-manifest", this(), &payload(), manifest, "A field of the other form.", invalid("bundle"));
     let mut unknown = this();
-    unknown["form"] = json!("notation");
-    add("unknown-form", unknown, &payload(), vec![], "A form that nobody writes.", invalid("notation"));
+    unknown["form"] = json!("simple");
+    add("unknown-form", unknown, &payload(), vec![], "A form that nobody writes.", invalid("simple"));
     let mut unknown = this();
     unknown["tag"] = json!("latest");
     add("unknown-field", unknown, &payload(), vec![], "No field is ignored.", invalid("tag"));
