@@ -126,7 +126,7 @@ impl Origin<'_> {
     }
 }
 
-/// The trust policy that the notation CLI reads: in `notation` under `$XDG_CONFIG_HOME`, or where the system keeps such files.
+/// The trust policy in Notation's configuration folder: `notation` under `$XDG_CONFIG_HOME`, or where the system keeps such files.
 ///
 /// # Errors
 /// When there is none.

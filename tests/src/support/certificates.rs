@@ -38,6 +38,8 @@ pub struct Leaf {
     pub crl: Option<String>,
     /// Where the OCSP responder is.
     pub ocsp: Option<String>,
+    /// Seconds from now until it ends; long after now when there are none.
+    pub seconds: Option<u32>,
 }
 
 /// An authority with a self-signed certificate and a list of what it issued.
@@ -63,7 +65,7 @@ pub fn self_signed(openssl: &Path, folder: &Path, name: &str, algorithm: &str) -
     let folder = database(folder, name);
     let key = new_key(openssl, &folder, name, algorithm);
     let certificate = folder.join(format!("{name}.crt"));
-    certify(openssl, &folder, name, &key, None, &leaf_extensions(&Leaf::default()));
+    certify(openssl, &folder, name, &key, None, (&leaf_extensions(&Leaf::default()), UNTIL));
     Certificate { key, chain: certificate.clone(), certificate }
 }
 
@@ -75,7 +77,7 @@ impl Authority {
         let certificate = folder.join(format!("{name}.crt"));
         let extended = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n\
                         subjectKeyIdentifier=hash\n";
-        certify(openssl, &folder, name, &key, None, extended);
+        certify(openssl, &folder, name, &key, None, (extended, UNTIL));
         let own = Certificate { key, chain: certificate.clone(), certificate };
         Self { openssl: openssl.to_owned(), folder, own }
     }
@@ -85,7 +87,8 @@ impl Authority {
         let key = new_key(&self.openssl, &self.folder, name, algorithm);
         let file = |extension: &str| self.folder.join(format!("{name}.{extension}"));
         let (certificate, chain) = (file("crt"), file("chain.crt"));
-        certify(&self.openssl, &self.folder, name, &key, Some(&self.own), &leaf_extensions(leaf));
+        let until = leaf.seconds.map_or_else(|| UNTIL.to_owned(), in_seconds);
+        certify(&self.openssl, &self.folder, name, &key, Some(&self.own), (&leaf_extensions(leaf), &until));
         let own = fs::read_to_string(&self.own.certificate).expect("a certificate");
         fs::write(&chain, fs::read_to_string(&certificate).expect("a certificate") + &own).expect("a file");
         Certificate { key, certificate, chain }
@@ -193,8 +196,21 @@ fn database(folder: &Path, name: &str) -> PathBuf {
     folder
 }
 
-/// Makes `<name>.crt` for a key, signed by an authority or by the key itself.
-fn certify(openssl: &Path, folder: &Path, name: &str, key: &Path, by: Option<&Certificate>, extensions: &str) {
+/// This many seconds from now, as `openssl ca` reads times.
+fn in_seconds(seconds: u32) -> String {
+    let printed = run(Command::new("date").args(["-u", "+%Y%m%d%H%M%SZ", "-d"]).arg(format!("{seconds} seconds")));
+    String::from_utf8_lossy(&printed.stdout).trim().to_owned()
+}
+
+/// Makes `<name>.crt` for a key, with these extensions and until this time, signed by an authority or by the key itself.
+fn certify(
+    openssl: &Path,
+    folder: &Path,
+    name: &str,
+    key: &Path,
+    by: Option<&Certificate>,
+    (extensions, until): (&str, &str),
+) {
     let file = |extension: &str| folder.join(format!("{name}.{extension}"));
     fs::write(file("cnf"), extensions).expect("a file");
     let config = folder.join("ca.cnf");
@@ -202,7 +218,7 @@ fn certify(openssl: &Path, folder: &Path, name: &str, key: &Path, by: Option<&Ce
     command.args(["req", "-new", "-subj", &subject(name), "-config"]).arg(&config).arg("-key").arg(key);
     run(command.arg("-out").arg(file("csr")));
     let mut command = Command::new(openssl);
-    command.args(["ca", "-batch", "-notext", "-startdate", FROM, "-enddate", UNTIL, "-config"]).arg(&config);
+    command.args(["ca", "-batch", "-notext", "-startdate", FROM, "-enddate", until, "-config"]).arg(&config);
     command.arg("-in").arg(file("csr")).arg("-out").arg(file("crt")).arg("-extfile").arg(file("cnf"));
     match by {
         Some(by) => command.arg("-cert").arg(&by.certificate).arg("-keyfile").arg(&by.key),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::certificates::{Authority, Certificate, self_signed};
-use super::{NO_PROXY_THERE, output, run};
+use super::{NO_PROXY_THERE, bulla, output, run};
 use crate::peers;
 
 /// The envelopes that notation writes.
@@ -158,6 +158,18 @@ impl Notation {
     pub fn inspect(&self, image: &str) -> Value {
         let said = run(self.command().args(["inspect", "--insecure-registry", "--output", "json", image]));
         serde_json::from_slice(&said.stdout).expect("JSON")
+    }
+
+    /// What `bulla verify --trust-policy` says under the same trust policy and stores, which it finds where notation does:
+    /// the exit code and the verdict.
+    pub fn bulla(&self, image: &str, more: &[&str]) -> (i32, Value) {
+        let mut command = bulla();
+        command.env("XDG_CONFIG_HOME", self.folder.path().join("config"));
+        let said = output(command.args(["--output", "json", "verify", image]).args(more).arg("--trust-policy"));
+        let verdicts: Value = serde_json::from_slice(&said.stdout).unwrap_or_else(|error| {
+            panic!("{image}: {error}; stderr: {}", String::from_utf8_lossy(&said.stderr));
+        });
+        (said.status.code().unwrap_or(-1), verdicts[0].clone())
     }
 
     /// The digests of the signatures that `notation list` finds.

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bulla_tests::peers;
+use bulla_tests::support::certificates::Leaf;
+use bulla_tests::support::notation::{FORMATS, Notation, Trust};
 use bulla_tests::support::{Registry, RegistryKind, bulla_verify, cosign_key};
 
 use crate::bundles::cosign_bundle;
@@ -29,6 +31,31 @@ fn a_bundle_costs_four_requests_or_five_without_the_referrers_api() {
         let requests = counting.requests();
         assert!((3..=at_most).contains(&requests), "{requests} requests at {kind:?}, at most {at_most}");
         eprintln!("{requests} requests at {}", kind.program());
+    }
+}
+
+/// A signature of Notation, by tag, nothing cached: the same.
+#[test]
+fn a_notation_signature_costs_four_requests_or_five_without_the_referrers_api() {
+    let Some(notation) = Notation::new() else { return };
+    let authority = notation.authority("root", "EC-256");
+    notation.trust("ca:acme", &authority.own.certificate);
+    notation.policy(&Trust::default());
+    notation.add_key("release", &authority.issue("release", "EC-256", &Leaf::default()));
+    for (kind, at_most) in [(RegistryKind::Distribution, 5), (RegistryKind::Ferro, 4)] {
+        let Some(registry) = Registry::start_kind(kind) else { return };
+        for format in FORMATS {
+            let counting = Counting::before(registry.address);
+            let name = format!("interop/counted-{format}:1");
+            let image = registry.name(&name);
+            registry.push_image(&image, "counted");
+            notation.sign("release", format, &image, &[]);
+            let (code, verdict) = notation.bulla(&format!("{}/{name}", counting.address), &[]);
+            assert_eq!(code, 0, "{verdict}");
+            let requests = counting.requests();
+            assert!((3..=at_most).contains(&requests), "{requests} requests at {kind:?}, at most {at_most}");
+            eprintln!("{requests} requests at {} for {format}", kind.program());
+        }
     }
 }
 

@@ -53,7 +53,7 @@ pub(crate) struct Arguments {
     /// A policy file, or a folder of them
     #[arg(long, value_name = "FILE", conflicts_with = "trust_policy")]
     policy: Vec<PathBuf>,
-    /// A trust policy of Notation for artifacts in registries; without FILE, the one that the notation CLI reads
+    /// A trust policy of Notation for artifacts in registries; without FILE, the one in its configuration folder
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     trust_policy: Option<Option<PathBuf>>,
     /// With --trust-policy: where its trust stores are, when they are not in the folder `truststore` beside it

@@ -1,7 +1,8 @@
-//! The tables in docs/interop.md, between two markers; the rest of the file is written by hand.
+//! The tables in docs/interop.md, each between two markers; the rest of the file is written by hand.
 
 use std::fmt::Write as _;
 use std::fs;
+use std::sync::{Mutex, PoisonError};
 
 use bulla_tests::support::RegistryKind;
 
@@ -9,8 +10,9 @@ use super::notes::Note;
 use super::rows::{Cell, Form, Program, Row, Section};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/interop.md");
-const BEGIN: &str = "<!-- the matrix begins -->\n";
-const END: &str = "<!-- the matrix ends -->\n";
+
+/// Tests run at the same time, and each writes its part.
+static WRITING: Mutex<()> = Mutex::new(());
 
 /// What stands between the markers, from what the run has just held.
 pub(super) fn tables(sections: &[Section], versions: &[String]) -> String {
@@ -70,19 +72,21 @@ fn cells(text: &mut String, row: &Row) {
     }
 }
 
-/// Holds the document against what the run gave, or writes it there with `BULLA_WRITE_DOCS=1`.
-pub(super) fn compare_or_write(tables: &str) {
+/// Holds one part of the document against what the run gave, or writes it there with `BULLA_WRITE_DOCS=1`.
+pub(crate) fn compare_or_write(part: &str, tables: &str) {
+    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let (begin, end) = (format!("<!-- {part} begins -->\n"), format!("<!-- {part} ends -->\n"));
     let document = fs::read_to_string(FILE).expect("docs/interop.md");
-    let (before, rest) = document.split_once(BEGIN).expect("docs/interop.md has where the matrix begins");
-    let (now, after) = rest.split_once(END).expect("docs/interop.md has where the matrix ends");
+    let (before, rest) = document.split_once(&begin).unwrap_or_else(|| panic!("docs/interop.md has no {begin}"));
+    let (now, after) = rest.split_once(&end).unwrap_or_else(|| panic!("docs/interop.md has no {end}"));
     if std::env::var_os("BULLA_WRITE_DOCS").is_some_and(|value| value == "1") {
-        fs::write(FILE, format!("{before}{BEGIN}{tables}{END}{after}")).expect("docs/interop.md can be written");
-        eprintln!("docs/interop.md: the matrix is written");
+        fs::write(FILE, format!("{before}{begin}{tables}{end}{after}")).expect("docs/interop.md can be written");
+        eprintln!("docs/interop.md: {part} is written");
         return;
     }
     let different = now.lines().zip(tables.lines()).find(|(now, then)| now != then);
     assert!(
         now == tables,
-        "docs/interop.md says something else ({different:?}): BULLA_WRITE_DOCS=1 cargo xtask test -- the_matrix writes it anew"
+        "docs/interop.md says something else ({different:?}): BULLA_WRITE_DOCS=1 cargo xtask test with this test writes it anew"
     );
 }

@@ -17,6 +17,8 @@ mod sign;
 mod verify;
 mod world;
 
+pub(crate) use document::compare_or_write;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -58,7 +60,7 @@ fn the_matrix_of_signers_and_verifiers_is_as_documented() {
     let failures = failures.into_inner().expect("no panic");
     let count = combinations.len();
     assert!(failures.is_empty(), "{} of {count} combinations:\n{}", failures.len(), failures.join("\n"));
-    document::compare_or_write(&document::tables(&sections, &world.versions()));
+    compare_or_write("the matrix", &document::tables(&sections, &world.versions()));
 }
 
 /// Signs as the row says, and holds each verifier against what is expected of it.

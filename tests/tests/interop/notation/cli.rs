@@ -9,20 +9,20 @@ use bulla_tests::support::{Registry, RegistryKind};
 use serde_json::json;
 
 /// A registry that lists referrers, with one image in it.
-struct Place {
-    registry: Registry,
+pub(super) struct Place {
+    pub(super) registry: Registry,
     digest: String,
 }
 
 impl Place {
-    fn new() -> Option<Self> {
+    pub(super) fn new() -> Option<Self> {
         let registry = Registry::start_kind(RegistryKind::Ferro)?;
         let digest = registry.push_image(&registry.name("shop/app:1"), "app");
         Some(Self { registry, digest })
     }
 
     /// The image once more, in a repository that only this name has.
-    fn image(&self, name: &str) -> String {
+    pub(super) fn image(&self, name: &str) -> String {
         let image = self.registry.name(&format!("{name}/app:1"));
         self.registry.copy(&format!("docker://{}", self.registry.name("shop/app:1")), &format!("docker://{image}"));
         format!("{}@{}", image.trim_end_matches(":1"), self.digest)
@@ -98,7 +98,13 @@ fn the_notation_cli_takes_a_timestamp_of_an_authority_that_it_trusts() {
 }
 
 /// A leaf in good standing and a revoked one, both signing an image each.
-fn signed_by_both(notation: &Notation, place: &Place, authority: &Authority, leaf: &Leaf, name: &str) -> [String; 2] {
+pub(super) fn signed_by_both(
+    notation: &Notation,
+    place: &Place,
+    authority: &Authority,
+    leaf: &Leaf,
+    name: &str,
+) -> [String; 2] {
     let [good, revoked] = ["good", "revoked"].map(|standing| {
         let key: Certificate = authority.issue(&format!("{name}-{standing}"), "EC-256", leaf);
         notation.add_key(&format!("{name}-{standing}"), &key);

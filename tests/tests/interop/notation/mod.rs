@@ -2,8 +2,10 @@
 //! or [`VERIFIERS`]; what only one of them does is in a file of its own.
 
 mod cli;
+mod document;
 mod plugin;
 mod signing;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,6 +14,8 @@ use std::process::Command;
 use bulla_tests::support::certificates::{ALGORITHMS, Certificate, Leaf};
 use bulla_tests::support::notation::{FORMATS, Notation, Trust};
 use bulla_tests::support::{Registry, RegistryKind, bulla, bulla_path, run};
+
+use crate::matrix::compare_or_write;
 
 /// One combination.
 #[derive(Debug, Clone, Copy)]
@@ -52,9 +56,12 @@ type Sign = fn(&World, &Row, &str);
 /// Whether an image is accepted under the certificates that this trusts.
 type Verify = fn(&Notation, &str) -> Result<(), String>;
 
-const SIGNERS: [(&str, Sign); 3] =
-    [("notation", notation_signs), ("plugin", notation_signs_through_bulla), ("bulla", bulla_signs)];
-const VERIFIERS: [(&str, Verify); 1] = [("notation", notation_verifies)];
+const SIGNERS: [(&str, Sign); 3] = [
+    ("notation", notation_signs),
+    ("notation, Bulla as its plugin", notation_signs_through_bulla),
+    ("Bulla", bulla_signs),
+];
+const VERIFIERS: [(&str, Verify); 2] = [("notation", notation_verifies), ("Bulla", bulla_verifies)];
 
 /// Keys, and two sets of trust.
 struct World {
@@ -126,6 +133,15 @@ fn notation_verifies(notation: &Notation, image: &str) -> Result<(), String> {
     }
 }
 
+/// Bulla under the same trust policy. It says why it refuses; no answer at all is no refusal.
+fn bulla_verifies(notation: &Notation, image: &str) -> Result<(), String> {
+    match notation.bulla(image, &[]) {
+        (0, _) => Ok(()),
+        (1, verdict) => Err(verdict["summary"].to_string()),
+        (code, verdict) => panic!("bulla ends with {code}: {verdict}"),
+    }
+}
+
 /// What each signer signs each verifier accepts, under exactly the authority that issued the certificate.
 #[test]
 fn what_one_signs_with_notation_every_one_verifies() {
@@ -133,9 +149,9 @@ fn what_one_signs_with_notation_every_one_verifies() {
     let mut failures = Vec::new();
     for kind in RegistryKind::ALL {
         let Some(registry) = Registry::start_kind(kind) else { return };
-        for (signer, sign) in SIGNERS {
+        for (number, (signer, sign)) in SIGNERS.into_iter().enumerate() {
             for row in Row::all().into_iter().filter(|row| row.registry == kind) {
-                let image = registry.name(&format!("{signer}/{}-{}:1", row.name(), row.format));
+                let image = registry.name(&format!("signer-{number}/{}-{}:1", row.name(), row.format));
                 let digest = registry.push_image(&image, &row.name());
                 let pinned = format!("{}@{digest}", image.trim_end_matches(":1"));
                 for (verifier, verify) in VERIFIERS {
@@ -156,4 +172,5 @@ fn what_one_signs_with_notation_every_one_verifies() {
         }
     }
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    compare_or_write("who signs", &document::who_signs());
 }
