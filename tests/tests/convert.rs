@@ -327,3 +327,169 @@ fn what_was_converted_gives_the_verdicts_of_the_original() {
         assert_eq!(ours, *original, "{name} {repository}: {verdict:#}\n{}", String::from_utf8_lossy(&documents[0]));
     }
 }
+
+/// What the trust policy of the fixture, changed at this pointer, becomes for this image.
+fn notation(change: Option<(&str, Value)>, image: Option<&str>) -> Reply {
+    let mut policy: Value = serde_json::from_slice(&fixture("notation-scenarios.json")).expect("JSON");
+    if let Some((pointer, value)) = change {
+        let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
+        match (policy.pointer_mut(parent).expect("a place"), value) {
+            (Value::Object(members), Value::Null) => drop(members.remove(name)),
+            (Value::Object(members), value) => drop(members.insert(name.to_owned(), value)),
+            (Value::Array(items), value) => items[name.parse::<usize>().expect("a number")] = value,
+            (other, _) => panic!("{other}"),
+        }
+    }
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../core/testdata/notation"));
+    let read = |name: &str| std::fs::read(folder.join(name)).expect("a certificate");
+    let stores = ["ca/acme-rockets/root.pem", "signingAuthority/acme-rockets/root.crt", "tsa/clock.example/root.cer"];
+    let files: Vec<Value> = stores
+        .iter()
+        .zip(1..)
+        .map(|(path, blob)| json!({"path": format!("truststore/x509/{path}"), "blob": blob}))
+        .collect();
+    let mut header = json!({"name": "trustpolicy.json", "blob": 0, "files": files});
+    if let Some(image) = image {
+        header["images"] = json!([image]);
+    }
+    let blobs = vec![policy.to_string().into_bytes(), read("root.pem"), read("root.pem"), read("tsa-root.pem")];
+    ask(&mut Module::default(), Operation::Convert, &header, blobs)
+}
+
+#[test]
+fn the_trust_policies_of_notations_specification_load_as_they_stand() {
+    for (image, name, words) in [
+        ("registry.example/software/net-monitor:v1", "wabbit-networks-images", "SecureBuilder"),
+        ("registry.example/software/net-logger:v1", "wabbit-networks-images", "Security Tools"),
+        ("registry.example/software/legacy/metrics:v1", "use-expired-image", "permissive"),
+        ("localhost:5000/timestamped:v1", "timestamped", "afterCertExpiry"),
+        ("registry.example/software:v1", "global-policy-for-all-other-images", "audit"),
+        ("registry.example/software/net-monitor/below:v1", "global-policy-for-all-other-images", "audit"),
+    ] {
+        let (reply, blobs) = notation(None, Some(image));
+        assert_eq!(reply["ok"]["policies"][0]["name"], json!(name), "{image}: {reply:#}");
+        let text = String::from_utf8(blobs.concat()).expect("text");
+        assert!(blobs.len() == 1 && text.contains(words), "{image}: {text}");
+        let documents = json!({"documents": [{"name": "a.yaml", "blob": 0}]});
+        let loaded = ok(Operation::Load, &documents, blobs).0;
+        assert_eq!(loaded["policies"][0]["signers"][0]["system"], json!("notation"), "{loaded}");
+    }
+    let (reply, _) = notation(None, Some("registry.example/software/unsigned/net-utils:v1"));
+    let detail = &reply["error"]["details"][0];
+    assert_eq!(detail["path"], json!("trustPolicies[1].signatureVerification.level"), "{reply}");
+    // As a whole it cannot be said: one statement skips, and one is for the rest.
+    let details = notation(None, None).0["error"]["details"].as_array().expect("details").clone();
+    let paths: Vec<&str> = details.iter().filter_map(|detail| detail["path"].as_str()).collect();
+    assert_eq!(paths, ["trustPolicies[1].signatureVerification.level", "trustPolicies[4].registryScopes"]);
+}
+
+#[test]
+fn each_rule_of_notations_trust_policy_refuses_by_its_name() {
+    let first = "trustPolicies[0]";
+    let level = "/trustPolicies/0/signatureVerification/level";
+    let overrides = "/trustPolicies/0/signatureVerification/override";
+    let identity = "/trustPolicies/0/trustedIdentities/0";
+    let subject = |text: &str| json!(format!("x509.subject: {text}"));
+    let identities = format!("{first}.trustedIdentities[0]");
+    let scope = format!("{first}.registryScopes[0]");
+    let verification = format!("{first}.signatureVerification");
+    let cases: Vec<(&str, Value, String, &str)> = vec![
+        ("/version", json!("1.1"), "version".into(), "version \"1.1\" is not supported"),
+        ("/version", Value::Null, "version".into(), "it is needed"),
+        ("/trustPolicies", json!([]), "trustPolicies".into(), "it is needed"),
+        ("/comment", json!("x"), "comment".into(), "unknown field"),
+        ("/trustPolicies/0/name", Value::Null, format!("{first}.name"), "it is needed"),
+        ("/trustPolicies/0/name", json!(""), format!("{first}.name"), "it is needed"),
+        ("/trustPolicies/1/name", json!("timestamped"), "trustPolicies[3].name".into(), "is there twice"),
+        ("/trustPolicies/0/registryScopes", json!([]), format!("{first}.registryScopes"), "it is needed"),
+        ("/trustPolicies/0/registryScopes/0", json!("*"), scope.clone(), "has to stand alone"),
+        ("/trustPolicies/0/registryScopes/0", json!("https://a.example/b"), scope.clone(), "no repository in full"),
+        ("/trustPolicies/0/registryScopes/0", json!("a.example/b:1"), scope.clone(), "no repository in full"),
+        ("/trustPolicies/0/registryScopes/0", json!(image("a.example/b")), scope.clone(), "no repository in full"),
+        ("/trustPolicies/0/registryScopes/0", json!("a.example/*"), scope.clone(), "no repository in full"),
+        ("/trustPolicies/0/registryScopes/0", json!("net-monitor"), scope, "no repository in full"),
+        ("/trustPolicies/0/registryScopes", json!(["*"]), "trustPolicies[4]".into(), "belongs to another statement"),
+        (
+            "/trustPolicies/0/registryScopes/0",
+            json!("localhost:5000/timestamped"),
+            "trustPolicies[3].registryScopes".into(),
+            "belongs to another statement",
+        ),
+        ("/trustPolicies/0/signatureVerification", Value::Null, verification.clone(), "it is needed"),
+        (level, Value::Null, format!("{verification}.level"), "it is needed"),
+        (level, json!("lenient"), format!("{verification}.level"), "is no level"),
+        (
+            "/trustPolicies/4",
+            json!({"name": "rest", "registryScopes": ["*"], "signatureVerification": {"level": "skip"}}),
+            "trustPolicies[4].signatureVerification.level".into(),
+            "skip is not allowed for everything",
+        ),
+        (
+            "/trustPolicies/1/trustStores",
+            json!(["ca:acme-rockets"]),
+            "trustPolicies[1].trustStores".into(),
+            "has no trust stores",
+        ),
+        (
+            "/trustPolicies/1/trustedIdentities",
+            json!(["*"]),
+            "trustPolicies[1].trustedIdentities".into(),
+            "has no trusted identities",
+        ),
+        (
+            "/trustPolicies/1/signatureVerification/override",
+            json!({"expiry": "log"}),
+            "trustPolicies[1].signatureVerification.override".into(),
+            "has no override",
+        ),
+        (overrides, json!({"integrity": "log"}), format!("{verification}.override"), "always enforced"),
+        (overrides, json!({"expiry": "skip"}), format!("{verification}.override"), "cannot be skipped"),
+        (overrides, json!({"authenticity": "skip"}), format!("{verification}.override"), "cannot be skipped"),
+        (overrides, json!({"signature": "log"}), format!("{verification}.override.signature"), "is no check"),
+        (overrides, json!({"expiry": "warn"}), format!("{verification}.override.expiry"), "is no action"),
+        (
+            "/trustPolicies/0/signatureVerification/verifyTimestamp",
+            json!("never"),
+            format!("{verification}.verifyTimestamp"),
+            "neither always nor afterCertExpiry",
+        ),
+        ("/trustPolicies/0/trustStores", Value::Null, format!("{first}.trustStores"), "it is needed"),
+        ("/trustPolicies/0/trustStores", json!(["ca:a", "ca:a"]), format!("{first}.trustStores[1]"), "is there twice"),
+        ("/trustPolicies/0/trustStores", json!(["acme"]), format!("{first}.trustStores[0]"), "is no trust store"),
+        ("/trustPolicies/0/trustStores", json!(["x:acme"]), format!("{first}.trustStores[0]"), "is no trust store"),
+        ("/trustPolicies/0/trustStores", json!(["ca:a/b"]), format!("{first}.trustStores[0]"), "is no trust store"),
+        (
+            "/trustPolicies/0/trustedIdentities",
+            Value::Null,
+            format!("{first}.trustedIdentities"),
+            "there is no trusted identity",
+        ),
+        (identity, json!("*"), identities.clone(), "has to stand alone"),
+        (identity, json!("x509.thumbprint: aa"), identities.clone(), "is no identity"),
+        (identity, subject("ST=WA, O=a"), identities.clone(), "has no C"),
+        (identity, subject("C=US, O=a"), identities.clone(), "has no ST"),
+        (identity, subject("C=US, ST=WA, CN=a"), identities.clone(), "has no O"),
+        (identity, subject("C=US, ST=WA, O=a, CN="), identities.clone(), "has no value for CN"),
+        (identity, subject("c=US, ST=WA, O=a"), identities.clone(), "in capitals"),
+        (identity, subject("C=US, ST=WA, O=a, O=b"), identities.clone(), "twice"),
+        (identity, subject("C=US, ST=WA, O=a+OU=b"), identities.clone(), "more than one attribute"),
+        (identity, subject("C=US, ST=WA, O=#0401"), identities.clone(), "cannot be compared"),
+        (identity, subject("C=US, ST=WA, O=a\\q"), identities, "has an escape that is none"),
+        (
+            identity,
+            subject("C=US, ST=WA, O=acme-rockets.example"),
+            format!("{first}.trustedIdentities[1]"),
+            "it overlaps",
+        ),
+        ("/trustPolicies/0/globalPolicy", json!(true), format!("{first}.globalPolicy"), "it is about blobs"),
+    ];
+    for (pointer, value, path, rule) in cases {
+        let shown = format!("{pointer} {value}");
+        // Nothing of a document that breaks a rule is taken, not even what it says about others.
+        let (reply, _) = notation(Some((pointer, value)), Some("registry.example/elsewhere:v1"));
+        let details = reply["error"]["details"].as_array().unwrap_or_else(|| panic!("{shown}: {reply:#}"));
+        let [detail] = details.as_slice() else { panic!("{shown}: {reply:#}") };
+        assert_eq!(detail["path"], json!(path), "{shown}: {detail}");
+        assert!(detail["message"].as_str().is_some_and(|said| said.contains(rule)), "{shown}: {detail}");
+    }
+}
