@@ -8,6 +8,7 @@ mod bundles;
 mod concurrency;
 mod cosign;
 mod damage;
+mod entrusted;
 mod matrix;
 mod notary;
 mod notation;

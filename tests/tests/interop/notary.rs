@@ -30,19 +30,16 @@ use tokio::time::Instant;
 const COLLECTION: &str = "localhost:5000/app";
 
 /// Server and signer, which end with it.
-struct Servers {
-    folder: tempfile::TempDir,
+pub(super) struct Servers {
+    pub(super) folder: tempfile::TempDir,
     client: PathBuf,
     running: Vec<Child>,
-    port: u16,
+    pub(super) port: u16,
 }
 
 impl Drop for Servers {
     fn drop(&mut self) {
-        for child in &mut self.running {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.stop();
     }
 }
 
@@ -68,7 +65,7 @@ fn certificates(folder: &Path) {
 
 impl Servers {
     /// Nothing where a program is missing.
-    fn start() -> Option<Self> {
+    pub(super) fn start() -> Option<Self> {
         let (client, server) = (peers::require("notary")?, peers::require("notary-server")?);
         let signing = peers::require("notary-signer")?;
         let folder = tempfile::tempdir().expect("a folder");
@@ -112,7 +109,7 @@ impl Servers {
         panic!("the server does not listen: {}", std::fs::read_to_string(path("server.json.log")).unwrap_or_default());
     }
 
-    fn address(&self) -> String {
+    pub(super) fn address(&self) -> String {
         format!("https://localhost:{}", self.port)
     }
 
@@ -124,8 +121,16 @@ impl Servers {
         Notary::new(Client::new(&config, Credentials::none(), Arc::new(Stats::default())).expect("a client"))
     }
 
+    /// Ends both, with all that they have.
+    pub(super) fn stop(&mut self) {
+        for mut child in self.running.drain(..) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
     /// Runs Notary's client with a trust folder of its own.
-    fn their(&self, folder: &str, arguments: &[&str]) -> String {
+    pub(super) fn their(&self, folder: &str, arguments: &[&str]) -> String {
         let output = Command::new(&self.client)
             .args(["-s", &self.address(), "--tlscacert", &self.folder.path().join("ca.crt").display().to_string()])
             .args(["-d", &self.folder.path().join(folder).display().to_string()])
