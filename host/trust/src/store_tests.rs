@@ -1,5 +1,5 @@
-#![cfg(test)]
 //! What is remembered survives, and never goes back.
+#![cfg(test)]
 
 use std::os::unix::fs::PermissionsExt as _;
 
