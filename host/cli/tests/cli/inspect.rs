@@ -26,7 +26,7 @@ fn signed() -> (Place, String) {
     let layout = Layout::open(&place.path("layout")).expect("a layout");
     let empty =
         json!({"mediaType": "application/vnd.oci.empty.v1+json", "digest": Digest::sha256(b"{}").as_str(), "size": 2});
-    let notation = json!({"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "application/vnd.cncf.notary.signature",
+    let notation = json!({"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "application/vnd.example.report",
         "config": empty, "layers": [empty], "subject": {"mediaType": MANIFEST, "digest": digest, "size": 2}});
     layout.put_blob(b"{}").expect("written");
     layout.put_manifest(notation.to_string().as_bytes(), MANIFEST, None).expect("written");
@@ -45,7 +45,7 @@ fn without_keys_everything_is_listed_and_nothing_verified() {
         &format!(
             "\n  signature 1\n    claims   {digest} (this image)  identity registry.test/app  annotations stage=ours\n"
         ),
-        "\n  not read: 1 × Notation signature\n",
+        "\n  not read: 1 × artifact of type application/vnd.example.report\n",
         "\n\nListing is not trust: nothing was verified.",
     ] {
         assert!(text.contains(part), "{part:?} is not in\n{text}");
