@@ -114,9 +114,9 @@ impl Need {
         Self { kind: NeedKind::Role, registry, repository, reference: file.to_owned(), limit, sized: false }
     }
 
-    /// What the host remembers of a collection.
-    pub fn remembered(server: &str, gun: &Gun) -> Self {
-        Self { kind: NeedKind::Remembered, limit: MAX_REMEMBERED_BYTES, ..Self::role(server, gun, "", 0) }
+    /// What the host remembers of a collection as seen with pins of this digest ([`Pins::digest`](crate::tuf::pinning::Pins::digest)).
+    pub fn remembered(server: &str, gun: &Gun, pins: &str) -> Self {
+        Self { kind: NeedKind::Remembered, limit: MAX_REMEMBERED_BYTES, ..Self::role(server, gun, pins, 0) }
     }
 
     /// The name by which evidence answers this need: readable, and unique within a decision.

@@ -240,12 +240,8 @@ pub const MAX_ROLE_FILE_BYTES: u64 = 4 * 1024 * 1024;
 /// Octets of a root file. 64 KiB: Notary writes 3 KiB, and 10 root certificates with their chains take 30.
 pub const MAX_ROOT_FILE_BYTES: u64 = 64 * 1024;
 
-/// Octets of what a host remembers of one collection. 16 KiB: 100 for each role.
-pub const MAX_REMEMBERED_BYTES: u64 = 16 * 1024;
-
-/// Work for the signatures of one role file, in units of one P-256 verification. 8: files have one or two, roots are checked by
-/// old keys and new ones.
-pub const ROLE_FILE_UNITS: u32 = 8;
+/// Octets of what a host remembers of one collection. 64 KiB: 200 for each role with one key, and 67 for each further one.
+pub const MAX_REMEMBERED_BYTES: u64 = 64 * 1024;
 
 /// Octets of a timestamp file. 16 KiB: it names one file and has less than 1 KiB; Notary's client reads 1 MiB.
 pub const MAX_TIMESTAMP_FILE_BYTES: u64 = 16 * 1024;

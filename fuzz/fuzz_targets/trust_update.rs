@@ -8,7 +8,7 @@ use bulla_core::time::UnixTime;
 use bulla_core::tuf::key::KeyId;
 use bulla_core::tuf::pinning::{Anchor, Pin, Pins, Scope};
 use bulla_core::tuf::role::{Gun, Role};
-use bulla_core::tuf::{Fetched, Files, Request, Step, update};
+use bulla_core::tuf::{Budget, Fetched, Files, Request, Step, update};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let gun = Gun::parse("host.example/app").expect("a collection");
@@ -26,7 +26,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let mut parts = bytes.split(|byte| *byte == 0xff);
     let mut files = Files::new();
     for _ in 0..4 {
-        match update(&request, &files) {
+        match update(&request, &files, &mut Budget::of(u32::MAX)) {
             Ok(Step::Needs(needs)) => {
                 for need in needs {
                     assert!(!need.file.contains("..") && need.file.ends_with(".json"));

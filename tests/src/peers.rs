@@ -24,6 +24,16 @@ pub fn require(peer: &str) -> Option<PathBuf> {
     found
 }
 
+/// The same for a program that a machine may lack, and that is nowhere to be had for some: it is never required.
+pub fn wanted(peer: &str) -> Option<PathBuf> {
+    let found = find(peer);
+    if found.is_none() {
+        let test = thread::current().name().unwrap_or("a test").to_owned();
+        skipped(&format!("{test}: needs {peer}"));
+    }
+    found
+}
+
 /// Whether this machine lets a test do what it needs. Where not, the test is named like one that misses a peer.
 ///
 /// # Panics

@@ -2,6 +2,8 @@
 
 use bulla_abi::{ErrorBody, Message};
 use bulla_core::key::{self, Algorithm, Hash, PrivateKey, PrivateKeyError, PublicKey, PublicKeyError};
+use bulla_core::tuf::key::{Key, KeyId};
+use bulla_core::tuf::private_key;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -90,7 +92,7 @@ pub(crate) fn generate(message: &Message) -> Reply {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Key {
+struct Described {
     key: u32,
     #[serde(default)]
     passphrase: Option<u32>,
@@ -108,16 +110,29 @@ enum Write {
     Pkcs8,
     /// Cosign's encrypted PEM.
     Cosign { passphrase: u32, entropy: u32 },
+    /// Notary's PEM, encrypted where there is a passphrase.
+    Notary {
+        #[serde(default)]
+        role: Option<String>,
+        #[serde(default)]
+        gun: Option<String>,
+        #[serde(default)]
+        passphrase: Option<u32>,
+        #[serde(default)]
+        entropy: Option<u32>,
+    },
 }
 
 /// Describes a key, public or private. A private key is only shown as its public half, unless it is to be written anew.
 pub(crate) fn key(message: &Message) -> Reply {
-    let header: Key = reply::header(message)?;
+    let header: Described = reply::header(message)?;
     let file = reply::blob(message, header.key)?;
     match PublicKey::parse(file) {
-        Ok(public) if header.write.is_none() => return describe("public", &public, None),
+        Ok(public) if header.write.is_none() => return describe("public", &public, None, None),
         // Whoever only wants to see a key mostly has a public one: a file that is neither is told so as one.
-        Err(problem) if header.write.is_none() && !matches!(problem, PublicKeyError::Private(_)) => {
+        Err(problem)
+            if header.write.is_none() && !matches!(problem, PublicKeyError::Private(_)) && !is_notarys(file) =>
+        {
             return Err(error("key-invalid", problem));
         }
         _ => {}
@@ -131,29 +146,60 @@ pub(crate) fn key(message: &Message) -> Reply {
             let file = key::encrypt(&key, reply::blob(message, passphrase)?, reply::blob(message, entropy)?);
             Some(file.map_err(|problem| error("key-invalid", problem))?.as_bytes().to_vec())
         }
+        Some(Write::Notary { role, gun, passphrase, entropy }) => {
+            let encryption = match (passphrase, entropy) {
+                (Some(passphrase), Some(entropy)) => {
+                    Some((reply::blob(message, passphrase)?, reply::blob(message, entropy)?))
+                }
+                (None, None) => None,
+                _ => return Err(error("message-invalid", "header: write: passphrase and entropy go together")),
+            };
+            let file = private_key::write(&key, role.as_deref(), gun.as_deref(), encryption).map_err(key_error)?;
+            let id = Key::bare(key.public().clone()).id();
+            return describe("private", key.public(), Some(file.as_bytes().to_vec()), Some(id));
+        }
     };
-    describe("private", key.public(), written)
+    describe("private", key.public(), written, None)
 }
 
-fn describe(kind: &str, public: &PublicKey, written: Option<Vec<u8>>) -> Reply {
+/// `notary_id` is the id of the key in role files, which also names its file where Notary keeps it.
+fn describe(kind: &str, public: &PublicKey, written: Option<Vec<u8>>, notary_id: Option<KeyId>) -> Reply {
     let mut blobs = vec![public.to_pem().into_bytes()];
-    let private_key = written.is_some().then_some(1);
+    let index = written.is_some().then_some(1);
     blobs.extend(written);
-    Answer::with(
-        &json!({
-            "kind": kind,
-            "algorithm": public.algorithm(),
-            "fingerprint": public.fingerprint(),
-            "publicKey": 0,
-            "privateKey": private_key,
-        }),
-        blobs,
-    )
+    let mut header = json!({
+        "kind": kind,
+        "algorithm": public.algorithm(),
+        "fingerprint": public.fingerprint(),
+        "publicKey": 0,
+        "privateKey": index,
+    });
+    if let (Some(id), Some(members)) = (notary_id, header.as_object_mut()) {
+        members.insert("notaryId".to_owned(), id.to_string().into());
+    }
+    Answer::with(&header, blobs)
 }
 
 fn private(message: &Message, key: u32, passphrase: Option<u32>) -> Result<PrivateKey, ErrorBody> {
     let passphrase = passphrase.map(|index| reply::blob(message, index)).transpose()?;
-    PrivateKey::parse(reply::blob(message, key)?, passphrase).map_err(key_error)
+    let file = reply::blob(message, key)?;
+    let parsed = PrivateKey::parse(file, passphrase);
+    let is_other =
+        matches!(parsed, Err(PrivateKeyError::Pem(_) | PrivateKeyError::Label(_) | PrivateKeyError::Encoding(_)));
+    // Notary's files have headers, an encryption of their own, and PKCS #8 with quirks.
+    if is_other && is_notarys(file) {
+        return private_key::read(file, passphrase).map(|file| file.key).map_err(key_error);
+    }
+    parsed.map_err(key_error)
+}
+
+/// Whether a file may be a private key as Notary writes it.
+fn is_notarys(file: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(file);
+    let begins = |label: &str| text.trim_start().starts_with(&format!("-----BEGIN {label}-----"));
+    ["ENCRYPTED PRIVATE KEY", "PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY", "ED25519 PRIVATE KEY"]
+        .into_iter()
+        .any(begins)
 }
 
 /// Codes on which a host acts: it asks for a passphrase, or signs with its own library.

@@ -11,5 +11,6 @@ mod notation;
 mod policies;
 mod reply;
 mod signing;
+mod trust;
 
 pub use module::Module;

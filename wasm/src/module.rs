@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroize as _;
 
 use crate::reply::{self, Answer, Reply, error};
-use crate::{images, inspect, keys, policies, signing};
+use crate::{images, inspect, keys, policies, signing, trust};
 
 /// One instance of the module: the policies that were loaded, and the question that is open.
 #[derive(Debug, Default)]
@@ -76,6 +76,9 @@ impl Module {
             Operation::Check => keys::check(&message),
             Operation::Inspect => inspect::list(message),
             Operation::Convert => policies::convert(&message),
+            Operation::Update => trust::update(message),
+            Operation::Certify => trust::certify(&message),
+            Operation::Publish => trust::publish(message),
             Operation::Sign | Operation::Generate | Operation::Key => {
                 let reply = match operation {
                     Operation::Sign => keys::sign(&message),
@@ -157,6 +160,8 @@ fn describe() -> Reply {
             "images": limits::MAX_IMAGES,
             "keyEntropyBytes": bulla_core::key::GENERATION_ENTROPY_BYTES,
             "encryptionEntropyBytes": bulla_core::key::ENCRYPTION_ENTROPY_BYTES,
+            "notaryEntropyBytes": bulla_core::tuf::private_key::ENTROPY_BYTES,
+            "serialBytes": bulla_core::signing::trust::SERIAL_BYTES,
         },
     }))
 }

@@ -54,7 +54,17 @@ pub(crate) fn header<T: DeserializeOwned>(message: &Message) -> Result<T, ErrorB
     let header = json::parse(&message.header, bulla_abi::MAX_HEADER_BYTES).map_err(invalid)?;
     json::check_objects(
         &header,
-        &["", "/question", "/settings", "/write", "/attestation", "/notation", "/notation/timestamp"],
+        &[
+            "",
+            "/question",
+            "/settings",
+            "/write",
+            "/attestation",
+            "/notation",
+            "/notation/timestamp",
+            "/initial",
+            "/expiries",
+        ],
     )
     .map_err(invalid)?;
     json::shape(header).map_err(invalid)

@@ -22,7 +22,7 @@ pub(super) struct Asking<'e> {
     spent: BTreeMap<Purse, u64>,
     /// What came and was held against its size and digest, or why it cannot be used, by the need's id.
     checked: BTreeMap<String, Result<Fetched<'e>, Unusable>>,
-    /// What is to be remembered of collections, by server and name.
+    /// What is to be remembered of collections, by server, name and pins.
     remember: BTreeMap<String, Remembered>,
     /// The image's manifest, where it was fetched by its tag.
     by_tag: Option<(Digest, &'e [u8], Option<&'e str>)>,
@@ -103,9 +103,9 @@ impl<'e> Asking<'e> {
         self.evidence
     }
 
-    /// Notes what is to be remembered of a collection.
+    /// Notes what is to be remembered of a collection, in place of what was noted before.
     pub(super) fn remember(&mut self, collection: String, state: Remembered) {
-        self.remember.entry(collection).or_default().merge(&state);
+        self.remember.insert(collection, state);
     }
 
     /// What is to be remembered.

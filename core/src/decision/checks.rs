@@ -10,10 +10,11 @@ use crate::cel;
 use crate::claim::Claim;
 use crate::digest::Digest;
 use crate::key::{Fingerprint, PublicKey, SignatureError};
-use crate::limits::{MAX_REMEMBERED_CLAIM, MAX_VERIFICATION_UNITS, ROLE_FILE_UNITS};
+use crate::limits::{MAX_REMEMBERED_CLAIM, MAX_VERIFICATION_UNITS};
 use crate::notation::payload::Target;
 use crate::notation::{self, Envelope, EnvelopeError, Format, Report, revocation};
 use crate::time::UnixTime;
+use crate::tuf;
 use crate::verify::{Kind, Proof, Verified, VerifyError};
 
 /// Signature checks that were made, so that no round and no second policy repeats them.
@@ -100,14 +101,14 @@ impl Pass<'_> {
         Ok(report)
     }
 
-    /// Notes the work that role files of Docker Content Trust take.
-    ///
-    /// # Errors
-    /// [`Reason::Budget`] when the decision has done all the work that one decision may do.
-    pub(super) fn spend_on_roles(&mut self, files: usize) -> Result<(), Reason> {
-        let files = u32::try_from(files).unwrap_or(u32::MAX);
-        self.units = self.afford(files.saturating_mul(ROLE_FILE_UNITS))?;
-        Ok(())
+    /// What role files of Docker Content Trust may still take.
+    pub(super) fn budget_for_roles(&self) -> tuf::Budget {
+        tuf::Budget::of(MAX_VERIFICATION_UNITS.saturating_sub(self.units))
+    }
+
+    /// Notes what they took.
+    pub(super) fn spent_on_roles(&mut self, budget: &tuf::Budget) {
+        self.units = self.units.saturating_add(budget.spent());
     }
 
     fn check_one(

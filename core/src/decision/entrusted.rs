@@ -9,15 +9,14 @@ use super::Reason;
 use super::accepted::{Signed, Subject};
 use super::asking::Asking;
 use super::checks::Pass;
+use super::collection::{Collection, Look, remembered, too_large};
 use super::conditions::{self, Said};
 use super::identity::Identity;
 use super::place::{Holder, Place};
-use crate::evidence::{Evidence, Need, Outcome};
 use crate::key::Fingerprint;
 use crate::policy::{Condition, ContentTrust};
 use crate::tuf::resolve::{Found, ResolveError};
-use crate::tuf::role::Gun;
-use crate::tuf::{self, Fetched, Files, Remembered, Repository, Request, Step, TrustError};
+use crate::tuf::{self, Repository, Step, TrustError};
 
 /// What conditions see as the type of what was signed.
 const TARGETS: &str = "Targets";
@@ -45,47 +44,42 @@ fn judge(
     ask: &mut Asking<'_>,
     pass: &mut Pass<'_>,
 ) -> Result<Signed, Option<Reason>> {
-    let (trust, image) = (signer.trust, subject.image.repository());
-    let gun = trust.gun_of(image);
-    let server = host_of(&trust.server_of(image)).to_owned();
-    let need = Need::remembered(&server, &gun);
-    let remembered = remembered(&need, ask)?;
-    let is_known = ask.get(&need).is_some();
+    let trust = signer.trust;
+    let collection = Collection::of(trust, subject.image.repository());
+    let memory = collection.memory();
+    let known = remembered(&memory, ask.get(&memory)).map_err(Some)?;
+    // Another signer may have looked at the same collection just now, and at other roles.
+    let seen = ask.to_remember().get(&collection.name()).cloned().or_else(|| known.clone().flatten());
+    let roles = trust.lookup.roles();
+    let look = Look { roles: &roles, now: subject.question.now, remembered: seen.as_ref() };
     let evidence = ask.evidence();
-    let files = files(&server, &gun, evidence);
-    pass.spend_on_roles(files.len()).map_err(Some)?;
-    let request = Request {
-        gun: &gun,
-        pins: &trust.pins,
-        roles: &trust.lookup.roles(),
-        now: subject.question.now,
-        remembered: remembered.as_ref(),
-        minimum_versions: &trust.minimum_versions,
-    };
-    let repository = match tuf::update(&request, &files) {
+    let mut budget = pass.budget_for_roles();
+    let updated = tuf::update(&collection.request(&look), &collection.files(evidence), &mut budget);
+    pass.spent_on_roles(&budget);
+    let repository = match updated {
         Ok(Step::Settled(repository)) => *repository,
         Ok(Step::Needs(needs)) => {
             for need in needs {
-                let need = Need::role(&server, &gun, &need.file, need.limit);
-                if let Some(Outcome::TooLarge { got }) = ask.get(&need) {
-                    let (limit, got) = (need.limit, *got);
-                    return Err(Some(Reason::Budget { what: "octets of a role file", limit, got }));
+                let need = collection.need(&need.file, need.limit);
+                if let Some(reason) = too_large(&need, ask.get(&need)) {
+                    return Err(Some(reason));
                 }
             }
             return Err(None);
         }
-        Ok(Step::Unknown(missing)) => {
-            let first = missing.into_iter().next();
-            let (file, reason) = first.map_or_else(Default::default, |missing| (missing.file, missing.reason));
-            return Err(Some(Reason::Unfetched { need: Need::role(&server, &gun, &file, 0).id(), reason }));
+        Ok(Step::Unknown(missing)) => return Err(Some(collection.missing(missing))),
+        Err(TrustError::Work) => {
+            let limit = u64::from(budget.spent());
+            let got = limit.saturating_add(1);
+            return Err(Some(Reason::Budget { what: "units of signature checks", limit, got }));
         }
-        Err(error) => return Err(Some(Reason::ContentTrust { code: code(&error), what: error.to_string() })),
+        Err(error) => return Err(Some(Reason::ContentTrust { code: error.code(), what: error.to_string() })),
     };
     // Whether these are older files than what was seen before is not known before the host has said.
-    if !is_known {
+    if known.is_none() {
         return Err(None);
     }
-    ask.remember(format!("{server} {gun}"), repository.remember().clone());
+    ask.remember(collection.name(), repository.remember().clone());
     let found = resolve(&repository, trust, subject)
         .map_err(|error| Some(Reason::ContentTrust { code: "trust-tag", what: error.to_string() }))?;
     let keys = keys(&repository, &found);
@@ -108,37 +102,6 @@ fn judge(
     signed.key = Some(key);
     signed.who = keys.into_iter().map(Identity::Key).collect();
     Ok(signed)
-}
-
-/// What the host remembers of the collection. One that it cannot read is unknown: it could hide that this is an old one.
-fn remembered(need: &Need, ask: &mut Asking<'_>) -> Result<Option<Remembered>, Option<Reason>> {
-    let unknown = |reason: String| Err(Some(Reason::Unfetched { need: need.id(), reason }));
-    match ask.get(need) {
-        None => Ok(None),
-        Some(Outcome::Absent) => Ok(None),
-        Some(Outcome::Found { bytes, .. }) => match serde_json::from_slice(bytes) {
-            Ok(remembered) => Ok(Some(remembered)),
-            Err(error) => unknown(format!("what this host remembers cannot be read: {error}")),
-        },
-        Some(other) => Err(Some(Reason::unfetched(need, other))),
-    }
-}
-
-/// What was fetched of the collection so far.
-fn files<'e>(server: &str, gun: &Gun, evidence: &'e Evidence) -> Files<'e> {
-    let prefix = Need::role(server, gun, "", 0).id();
-    let named = evidence.starting_with(&prefix);
-    let fetched = named.into_iter().filter_map(|(file, outcome)| {
-        let fetched = match outcome {
-            Outcome::Found { bytes, .. } => Fetched::Bytes(bytes),
-            Outcome::Absent => Fetched::NotFound,
-            Outcome::Failed { reason } => Fetched::Failed(reason),
-            Outcome::TooLarge { .. } => return None,
-            Outcome::Digest(_) => Fetched::Failed("evidence of another kind than was asked for"),
-        };
-        Some((file.to_owned(), fetched))
-    });
-    fetched.collect()
 }
 
 /// What the roles say about the image as it was asked for: by its tag, or by a digest that some tag has.
@@ -164,27 +127,4 @@ fn keys(repository: &Repository<'_>, found: &Found) -> BTreeSet<Fingerprint> {
         targets.file().signers().iter().filter_map(|id| listed.get(id)?.as_ref().ok())
     });
     signers.map(|key| key.public().fingerprint()).collect()
-}
-
-/// `host:port` of `https://host:port`.
-fn host_of(server: &str) -> &str {
-    server.strip_prefix("https://").unwrap_or(server)
-}
-
-/// Stable, for programs: which attack or which rule.
-const fn code(error: &TrustError) -> &'static str {
-    match error {
-        TrustError::NotFound { .. } | TrustError::NotInSnapshot(_) | TrustError::NotDelegated { .. } => "trust-absent",
-        TrustError::Endless { .. } => "trust-endless",
-        TrustError::Length { .. } | TrustError::Hash { .. } => "trust-hash",
-        TrustError::MixAndMatch { .. } => "trust-mix-and-match",
-        TrustError::Threshold { .. } => "trust-threshold",
-        TrustError::Expired { .. } => "trust-expired",
-        TrustError::Rollback { .. } | TrustError::OtherContent { .. } | TrustError::BelowMinimum { .. } => {
-            "trust-rollback"
-        }
-        TrustError::NoPin(_) | TrustError::NotPinned { .. } | TrustError::NoRootKey { .. } => "trust-root",
-        TrustError::Rotation { .. } | TrustError::RootVersion { .. } | TrustError::RootChain { .. } => "trust-rotation",
-        _ => "trust-format",
-    }
 }

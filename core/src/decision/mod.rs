@@ -6,6 +6,7 @@
 mod accepted;
 mod asking;
 mod checks;
+mod collection;
 mod conditions;
 mod entrusted;
 mod gather;
@@ -13,6 +14,7 @@ mod identity;
 mod inspect;
 mod leaves;
 mod notarized;
+mod overview;
 mod place;
 mod reason;
 mod session;
@@ -21,10 +23,12 @@ mod tree;
 mod verdict;
 
 pub use checks::Checks;
+pub use collection::{Asked, Collection, CollectionError};
 pub use identity::Identity;
 pub use inspect::{
     Claimed, Contents, Entry, EntryKind, InspectStep, Inspection, ListedLeaf, Listing, Maker, NotationEntry, inspect,
 };
+pub use overview::{KeyOverview, Overview, RoleOverview, Tag, overview};
 pub use place::{Holder, Place};
 pub use reason::Reason;
 pub use session::Session;
@@ -159,8 +163,14 @@ fn shelf_by_shelf(
     let repository = subject.image.repository();
     let wanted = Wanted::by(matching, repository);
     let shelves = wanted.values().map(|wanted| wanted.shelves().len()).max().unwrap_or_default().max(1);
-    for looked_at in 1..=shelves {
-        let gathered = gather_all(&wanted, repository, subject.digest, looked_at, ask)?;
+    // Where only role files count, they come first, and what lies on the shelves is only named.
+    let first = usize::from(!wanted.values().all(Wanted::is_elsewhere));
+    for looked_at in first..=shelves {
+        let Some(gathered) = gather_all(&wanted, repository, subject.digest, looked_at, ask) else {
+            // Role files lie elsewhere and are asked for meanwhile. What they say is looked at when everything is there.
+            tree::ask_ahead(matching, subject, (ask, pass));
+            return None;
+        };
         // Policies that decide come first: others must not spend the work that these need. What accepts goes on doing so.
         for deciding in [true, false] {
             for (policy, result) in matching.iter().zip(results.iter_mut()) {

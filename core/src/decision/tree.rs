@@ -63,6 +63,20 @@ pub(super) fn evaluate(
     })
 }
 
+/// Asks for the role files that policies want, and for nothing else.
+pub(super) fn ask_ahead(policies: &[&Policy], subject: Subject<'_>, (looking, pass): (&mut Asking<'_>, &mut Pass<'_>)) {
+    for policy in policies {
+        for leaf in policy.require.leaves() {
+            let Leaf::Signer(name) = leaf else { continue };
+            let Some(signer) = policy.signers.get(name) else { continue };
+            if let System::ContentTrust(trust) = &signer.system {
+                let whom = entrusted::Whom { name, trust, conditions: &signer.conditions };
+                entrusted::by(whom, subject, (looking, pass));
+            }
+        }
+    }
+}
+
 /// One of a requirement's alternatives: the index itself, or every one of its leaves.
 pub(super) fn index_or_every_leaf(index: Node, leaves: Vec<Node>) -> Node {
     let index = Node::composite("index".to_owned(), index.outcome, vec![index]);

@@ -13,7 +13,7 @@ use crate::tuf::key::KeyId;
 use crate::tuf::pinning::{Anchor, Pin, Pins, Scope};
 use crate::tuf::resolve::Lookup;
 use crate::tuf::role::{Gun, Role};
-use crate::yaml::{Document, YamlError};
+use crate::yaml::{Document, Place, YamlError};
 
 /// Where Docker Hub's role files are: the one registry whose server has another name.
 const DOCKER_HUB_SERVER: &str = "https://notary.docker.io";
@@ -96,6 +96,24 @@ impl ContentTrust {
             lookup,
             minimum_versions,
         })
+    }
+
+    /// Reads a signer that stands alone, in a document with the one member `contentTrust`.
+    ///
+    /// # Errors
+    /// [`YamlError`] at the first value that is wrong.
+    pub fn parse(text: &str) -> Result<Self, YamlError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        struct Alone {
+            content_trust: ContentTrustDocument,
+        }
+        let documents = Document::read_all(text)?;
+        let [document] = documents.as_slice() else {
+            let message = format!("{} documents, one is expected", documents.len());
+            return Err(YamlError { place: Place { line: 1, column: 1 }, path: String::new(), message });
+        };
+        Self::read(document.shape::<Alone>()?.content_trust, "contentTrust", document)
     }
 
     /// The collection that is asked about an image of this repository.

@@ -361,3 +361,21 @@ fn ids(keys: &[KeyId]) -> String {
 fn held(keys: &[KeyId]) -> String {
     if keys.is_empty() { String::new() } else { format!(" (key {})", ids(keys)) }
 }
+
+impl TrustError {
+    /// Stable, for programs: which attack or which rule.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } | Self::NotInSnapshot(_) | Self::NotDelegated { .. } => "trust-absent",
+            Self::Endless { .. } => "trust-endless",
+            Self::Length { .. } | Self::Hash { .. } => "trust-hash",
+            Self::MixAndMatch { .. } => "trust-mix-and-match",
+            Self::Threshold { .. } => "trust-threshold",
+            Self::Expired { .. } => "trust-expired",
+            Self::Rollback { .. } | Self::OtherContent { .. } | Self::BelowMinimum { .. } => "trust-rollback",
+            Self::NoPin(_) | Self::NotPinned { .. } | Self::NoRootKey { .. } => "trust-root",
+            Self::Rotation { .. } | Self::RootVersion { .. } | Self::RootChain { .. } => "trust-rotation",
+            _ => "trust-format",
+        }
+    }
+}

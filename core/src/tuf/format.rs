@@ -69,6 +69,11 @@ impl Hashes {
         Ok(read)
     }
 
+    /// Whether this digest is one of those that it says.
+    pub(crate) fn names(&self, digest: &Digest) -> bool {
+        self.digests().any(|said| said == *digest)
+    }
+
     /// The digests, as far as there are some: each of them must be that of the bytes.
     pub(super) fn digests(&self) -> impl Iterator<Item = Digest> {
         let sha256 = self.sha256.map(|it| format!("sha256:{}", hex::encode(it)));

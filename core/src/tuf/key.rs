@@ -272,6 +272,12 @@ impl Key {
         &self.public
     }
 
+    /// The text that it is listed by, where these are certificates: to the letter, as its id is of this text.
+    pub fn certificate_pem(&self) -> Option<String> {
+        let bytes = STANDARD.decode(&self.encoded).ok().filter(|_| !self.certificates.is_empty())?;
+        String::from_utf8(bytes).ok()
+    }
+
     /// The certificates that it is listed by, the key's own first. Nothing for a bare key.
     pub fn certificates(&self) -> &[Certificate] {
         &self.certificates

@@ -11,6 +11,7 @@ use super::key::{Key, KeyId, Keys};
 use super::role::Gun;
 use super::root::Root;
 use super::signature::{Budget, RoleKeys};
+use crate::digest::Digest;
 use crate::time::UnixTime;
 
 /// What finding the way from one leaf to an authority may take, in units of one P-256 verification.
@@ -52,6 +53,29 @@ pub struct Pin {
 pub struct Pins(pub Vec<Pin>);
 
 impl Pins {
+    /// SHA-256 over what is pinned and where, in hexadecimal digits, whatever the order: two signers with the same pins
+    /// believe the same files.
+    pub fn digest(&self) -> String {
+        let mut said = BTreeSet::new();
+        for Pin { scope, anchor } in &self.0 {
+            let place = match scope {
+                Scope::Everywhere => "everywhere".to_owned(),
+                Scope::Within(prefix) => format!("within {prefix}"),
+                Scope::Collection(gun) => format!("collection {gun}"),
+            };
+            let der = |kind: &str, list: &[Certificate]| {
+                list.iter().map(|it| format!("{place} {kind} {}", Digest::sha256(it.der()))).collect::<Vec<_>>()
+            };
+            said.extend(match anchor {
+                Anchor::Keys(ids) => ids.iter().map(|id| format!("{place} key {id}")).collect(),
+                Anchor::Certificates(list) => der("certificate", list),
+                Anchor::Authorities(list) => der("authority", list),
+            });
+        }
+        let lines: String = said.into_iter().map(|line| format!("{line}\n")).collect();
+        Digest::sha256(lines.as_bytes()).encoded().to_owned()
+    }
+
     /// What is pinned for a collection: by its name, else by the longest prefix, else everywhere.
     ///
     /// # Errors

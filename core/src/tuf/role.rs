@@ -13,7 +13,7 @@ use crate::text::excerpt;
 pub struct Role(String);
 
 /// A globally unique name: the collection that a set of role files is about, for images `registry/repository`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Gun(String);
 
 /// Why a text is not the name of a role, or not that of a collection.

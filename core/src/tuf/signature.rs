@@ -70,20 +70,30 @@ pub(super) struct Shortfall {
     pub(super) problems: Vec<String>,
 }
 
-/// What is left of the work that one look at a collection may take. Whoever writes role files chooses how many signatures
-/// they have.
+/// The work that one look at a collection may take, in units of one P-256 verification. Whoever writes role files chooses how
+/// many signatures they have.
 #[derive(Debug)]
-pub(super) struct Budget(u32);
+pub struct Budget {
+    left: u32,
+    spent: u32,
+}
 
 impl Budget {
-    pub(super) const fn new() -> Self {
-        Self(MAX_TRUST_UNITS)
+    /// So much, and at most [`MAX_TRUST_UNITS`].
+    pub fn of(units: u32) -> Self {
+        Self { left: units.min(MAX_TRUST_UNITS), spent: 0 }
+    }
+
+    /// What was spent.
+    pub const fn spent(&self) -> u32 {
+        self.spent
     }
 
     /// Takes so many units away. Nothing is left once there were too few.
     pub(super) fn spend(&mut self, units: u32) -> Result<(), TrustError> {
-        let left = self.0.checked_sub(units);
-        self.0 = left.unwrap_or(0);
+        let left = self.left.checked_sub(units);
+        self.spent = self.spent.saturating_add(units.min(self.left));
+        self.left = left.unwrap_or(0);
         left.map(|_| ()).ok_or(TrustError::Work)
     }
 
@@ -157,7 +167,7 @@ impl Envelope {
         let Value::Object(signed) = signed else {
             return Err(FormatError::Member { member: "signed", expected: "an object" });
         };
-        Ok(Self { signed, message, signatures, sha256: Digest::sha256(bytes) })
+        Ok(Self { signed, sha256: Digest::sha256(&message), message, signatures })
     }
 
     /// What was signed, whoever may have.
@@ -165,7 +175,7 @@ impl Envelope {
         &self.signed
     }
 
-    /// SHA-256 of the whole file.
+    /// SHA-256 of what is signed, in its canonical form.
     pub(super) fn sha256(&self) -> &Digest {
         &self.sha256
     }

@@ -60,17 +60,21 @@ pub enum Expiry {
     ToBeRenewed,
 }
 
-/// A version of a role file that was seen, and its content.
+/// A version of a role file that was seen, what it said, and who had signed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Seen {
     /// The version.
     pub version: u64,
-    /// SHA-256 of the file.
+    /// SHA-256 of what was signed, in its canonical form. Not of the file: whoever serves it can lay it out anew, or add
+    /// signatures that count for nothing, and would make the same file another one.
     pub sha256: Digest,
+    /// The keys that had signed it.
+    pub keys: BTreeSet<KeyId>,
 }
 
-/// The newest versions that were ever seen of a collection. It only grows; whoever keeps it, keeps it by collection.
+/// The newest versions that were seen of a collection. Whoever keeps it, keeps it by server, collection and pins: what other
+/// pins let in says nothing about these.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Remembered {
@@ -96,7 +100,7 @@ impl<T> Trusted<'_, T> {
         self.bytes
     }
 
-    /// SHA-256 of the file.
+    /// SHA-256 of what was signed, in its canonical form.
     pub fn sha256(&self) -> &Digest {
         &self.sha256
     }
@@ -223,11 +227,9 @@ impl Remembered {
         }
     }
 
-    /// Takes a newer version in. An older one changes nothing.
-    pub fn see(&mut self, role: &Role, seen: Seen) {
-        let newer = self.of(role).is_none_or(|before| before.version < seen.version);
+    /// Notes what was seen of a role, in place of what was noted before.
+    pub(super) fn see(&mut self, role: &Role, seen: Seen) {
         match role.name() {
-            _ if !newer => {}
             "root" => self.root = Some(seen),
             "timestamp" => self.timestamp = Some(seen),
             "snapshot" => self.snapshot = Some(seen),
@@ -236,16 +238,15 @@ impl Remembered {
             }
         }
     }
+}
 
-    /// The newest of both: two processes that saw different versions of one collection agree on the same state.
-    pub fn merge(&mut self, other: &Self) {
-        let base =
-            [(Role::root(), &other.root), (Role::timestamp(), &other.timestamp), (Role::snapshot(), &other.snapshot)];
-        for (role, seen) in base.into_iter().filter_map(|(role, seen)| Some((role, seen.clone()?))) {
-            self.see(&role, seen);
-        }
-        for (role, seen) in &other.targets {
-            self.see(role, seen.clone());
-        }
+impl Seen {
+    /// Whether those who had signed it would still be believed with these keys of the role. If not, its version says nothing
+    /// any more: a key that was taken away may have signed the highest version there is, and nobody could ever follow it
+    /// (TUF 1.0, section 5.3.11, recovery from fast-forward attacks).
+    pub(super) fn counts(&self, role: &RoleKeys) -> bool {
+        let listed = self.keys.iter().filter_map(|id| role.keys.get(id)?.as_ref().ok());
+        let distinct: BTreeSet<_> = listed.map(|key| key.public().fingerprint()).collect();
+        u64::try_from(distinct.len()).unwrap_or(u64::MAX) >= role.threshold
     }
 }

@@ -87,16 +87,25 @@ pub enum Step<T> {
 ///
 /// # Errors
 /// [`TrustError`]: the collection is not believed.
-pub fn update<'b>(request: &Request<'_>, files: &Files<'b>) -> Result<Step<Repository<'b>>, TrustError> {
-    Updater::new(request, files, Expiry::Enforced).run()
+pub fn update<'b>(
+    request: &Request<'_>,
+    files: &Files<'b>,
+    budget: &mut Budget,
+) -> Result<Step<Repository<'b>>, TrustError> {
+    Updater::new(request, files, Expiry::Enforced, budget).run()
 }
 
-/// As [`update`], for somebody who signs again what has expired.
+/// As [`update`], for somebody who signs again what has expired. The timestamp must not have: who signs again what somebody
+/// holds back makes it count anew.
 ///
 /// # Errors
 /// [`TrustError`]: the collection is not believed.
-pub fn update_for_signing<'b>(request: &Request<'_>, files: &Files<'b>) -> Result<Step<Base<'b>>, TrustError> {
-    let mut updater = Updater::new(request, files, Expiry::ToBeRenewed);
+pub fn update_for_signing<'b>(
+    request: &Request<'_>,
+    files: &Files<'b>,
+    budget: &mut Budget,
+) -> Result<Step<Base<'b>>, TrustError> {
+    let mut updater = Updater::new(request, files, Expiry::ToBeRenewed, budget);
     Ok(match updater.run()? {
         Step::Settled(repository) => {
             Step::Settled(Box::new(Base { repository: *repository, unwitnessed: updater.unwitnessed }))
@@ -113,15 +122,15 @@ struct Updater<'r, 'b> {
     needs: Vec<Need>,
     missing: Vec<Missing>,
     remember: Remembered,
-    budget: Budget,
+    budget: &'r mut Budget,
     unwitnessed: BTreeMap<Role, &'b [u8]>,
 }
 
 impl<'r, 'b> Updater<'r, 'b> {
-    fn new(request: &'r Request<'r>, files: &'r Files<'b>, expiry: Expiry) -> Self {
+    fn new(request: &'r Request<'r>, files: &'r Files<'b>, expiry: Expiry, budget: &'r mut Budget) -> Self {
         let remember = request.remembered.cloned().unwrap_or_default();
         let (needs, missing, unwitnessed) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Self { request, files, expiry, needs, missing, remember, budget: Budget::new(), unwitnessed }
+        Self { request, files, expiry, needs, missing, remember, budget, unwitnessed }
     }
 
     fn run(&mut self) -> Result<Step<Repository<'b>>, TrustError> {
@@ -149,6 +158,7 @@ impl<'r, 'b> Updater<'r, 'b> {
         if !self.needs.is_empty() || !self.missing.is_empty() {
             return Ok(self.pause());
         }
+        self.forget_void(&targets);
         let (gun, remember) = (self.request.gun.clone(), self.remember.clone());
         Ok(Step::Settled(Box::new(Repository { gun, root, timestamp, snapshot, targets, skipped, remember })))
     }
@@ -161,7 +171,13 @@ impl<'r, 'b> Updater<'r, 'b> {
     /// A file, or nothing when it is still needed or could not be fetched.
     fn file(&mut self, name: &str, named_by: Option<&Role>, limit: u64) -> Result<Option<&'b [u8]>, TrustError> {
         match self.files.get(name) {
-            None => self.needs.push(Need { file: name.to_owned(), limit }),
+            None => {
+                // A root can be wanted by what is remembered and by what is pinned.
+                let need = Need { file: name.to_owned(), limit };
+                if !self.needs.contains(&need) {
+                    self.needs.push(need);
+                }
+            }
             Some(Fetched::Failed(reason)) => {
                 self.missing.push(Missing { file: name.to_owned(), reason: (*reason).to_owned() });
             }
@@ -228,7 +244,10 @@ impl<'r, 'b> Updater<'r, 'b> {
     /// Version and expiry, in this order: an old file has usually expired too, and it is its age that tells what goes on.
     fn check_current<T>(&mut self, file: &Trusted<'_, T>, version: u64, expires: UnixTime) -> Result<(), TrustError> {
         let role = &file.keys.role;
-        if let Some(seen) = self.remember.of(role) {
+        // A root that was seen holds whoever comes after it: its successors are those that it leads to.
+        let seen = self.remember.of(role).filter(|seen| *role == Role::root() || seen.counts(&file.keys));
+        let is_new = seen.is_none_or(|seen| version > seen.version);
+        if let Some(seen) = seen {
             if version < seen.version {
                 return Err(TrustError::Rollback { role: role.clone(), got: version, remembered: seen.version });
             }
@@ -242,11 +261,14 @@ impl<'r, 'b> Updater<'r, 'b> {
         }
         // Expiry has whole seconds here: a file whose last second has begun has expired.
         let now = self.request.now;
-        if self.expiry == Expiry::Enforced && expires <= now {
+        let is_enforced = self.expiry == Expiry::Enforced || *role == Role::timestamp();
+        if is_enforced && expires <= now {
             let keys = file.keys.keys.keys().copied().collect();
             return Err(TrustError::Expired { role: role.clone(), expired: expires, now, keys });
         }
-        self.remember.see(role, Seen { version, sha256: file.sha256.clone() });
+        if is_new {
+            self.remember.see(role, Seen { version, sha256: file.sha256.clone(), keys: file.signers.clone() });
+        }
         Ok(())
     }
 
@@ -281,7 +303,7 @@ impl<'r, 'b> Updater<'r, 'b> {
                 },
             };
             let Some(meta) = snapshot.files().get(role) else {
-                let reason = match self.remember.of(role) {
+                let reason = match self.remember.of(role).filter(|seen| seen.counts(&keys)) {
                     Some(seen) => TrustError::Withdrawn { role: role.clone(), remembered: seen.version },
                     None => TrustError::NotInSnapshot(role.clone()),
                 };
@@ -310,6 +332,16 @@ impl<'r, 'b> Updater<'r, 'b> {
             }
         }
         Ok((trusted, skipped))
+    }
+
+    /// Drops what was seen of delegations whose keys of that time do not count any more, those too that are not looked at now:
+    /// so a state that knows a file knows nothing that the file has made void.
+    fn forget_void(&mut self, trusted: &BTreeMap<Role, TrustedTargets<'_>>) {
+        self.remember.targets.retain(|role, seen| {
+            let above = role.parent().and_then(|parent| trusted.get(&parent));
+            let delegation = above.and_then(|above| above.file.content.delegations().get(role));
+            delegation.is_none_or(|delegation| seen.counts(&delegation.keys))
+        });
     }
 }
 

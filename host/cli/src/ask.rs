@@ -32,6 +32,8 @@ pub(crate) struct KeyDescription {
     pub(crate) public: String,
     /// The private key in the form that was asked for.
     pub(crate) written: Option<Zeroizing<Vec<u8>>>,
+    /// The key's id in role files, where Notary's form was asked for: its client keeps the key in a file of that name.
+    pub(crate) notary_id: Option<String>,
 }
 
 /// How a private key is to be written.
@@ -45,6 +47,8 @@ pub(crate) enum Write<'a> {
     Pkcs8,
     /// Cosign's encrypted PEM.
     Cosign { passphrase: &'a [u8], entropy: &'a [u8] },
+    /// Notary's PEM, with the role and the collection in its head; encrypted where there is a passphrase.
+    Notary { role: Option<&'a str>, gun: Option<&'a str>, encryption: Option<(&'a [u8], &'a [u8])> },
 }
 
 #[derive(Deserialize)]
@@ -57,6 +61,8 @@ struct KeyAnswer {
     public_key: usize,
     #[serde(default)]
     private_key: Option<usize>,
+    #[serde(default)]
+    notary_id: Option<String>,
 }
 
 /// Reads a key file, public or private, and writes it anew where that is asked.
@@ -79,6 +85,14 @@ pub(crate) async fn key(
         Write::Pkcs8 => Some(json!({"form": "pkcs8"})),
         Write::Cosign { passphrase, entropy } => {
             Some(json!({"form": "cosign", "passphrase": add(passphrase), "entropy": add(entropy)}))
+        }
+        Write::Notary { role, gun, encryption } => {
+            let mut write = json!({"form": "notary", "role": role, "gun": gun});
+            if let (Some((passphrase, entropy)), Some(fields)) = (encryption, write.as_object_mut()) {
+                fields.insert("passphrase".to_owned(), add(passphrase).into());
+                fields.insert("entropy".to_owned(), add(entropy).into());
+            }
+            Some(write)
         }
     };
     if let Some(fields) = header.as_object_mut() {
@@ -117,6 +131,7 @@ fn described(answer: KeyAnswer, blobs: Vec<Vec<u8>>) -> KeyDescription {
         fingerprint: answer.fingerprint,
         public: String::from_utf8_lossy(&public).into_owned(),
         written: answer.private_key.and_then(take),
+        notary_id: answer.notary_id,
     }
 }
 

@@ -20,6 +20,7 @@ mod signer;
 mod signing;
 mod sources;
 mod start;
+mod trust;
 mod verdict;
 
 use std::process::ExitCode;

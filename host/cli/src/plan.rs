@@ -157,9 +157,10 @@ pub(crate) async fn assemble(
 }
 
 /// A request to the module: its header, and the blobs that the header names.
+#[derive(Clone)]
 pub(crate) struct Request {
     pub(crate) header: Map<String, Value>,
-    blobs: Vec<Vec<u8>>,
+    pub(crate) blobs: Vec<Vec<u8>>,
 }
 
 impl Request {

@@ -156,6 +156,20 @@ impl Signer {
         Ok(ecdsa_side_by_side(&signature, number)?)
     }
 
+    /// A signature over this hash of these bytes (`sha256`, …), ECDSA as DER, RSA by PKCS #1 v1.5: what certificates are signed with.
+    ///
+    /// # Errors
+    /// As [`sign`](Self::sign); and for a key that lives elsewhere, when the hash is not SHA-256.
+    pub(crate) async fn sign_hashed(&self, engine: &Engine, message: &[u8], hash: &str) -> Result<Vec<u8>> {
+        match (&self.secret, hash) {
+            (Secret::Module(pem), _) => ask::sign(engine, pem, message, hash).await,
+            (_, "sha256") => self.sign(engine, message).await,
+            (_, other) => {
+                bail!("this {} key would have to sign over {other}; take an ecdsa-p256 or RSA key", self.algorithm)
+            }
+        }
+    }
+
     /// What a key of this process signs, in the module's words; Ed25519 signs no hash in cosign's scheme, and not at all in
     /// Notation's.
     fn hash(&self) -> Result<&'static str> {

@@ -3,7 +3,7 @@
 //! - [`Engine`] is made once at start ([`Engine::start`]) and shared: cloning it is cheap.
 //! - [`Sandbox`] is one instance of the module with its own memory, a memory limit and a deadline for every call.
 //! - [`decide`] asks a question, fetches what the module needs through a [`Source`], and ends with a verdict.
-//! - [`inspect`] does the same and ends with a list of what is there.
+//! - [`inspect`] does the same and ends with a list of what is there; [`inquire`] serves other operations that ask.
 //!
 //! Nothing in here decides anything, and nothing the module returns is believed before it is checked: a trap, a limit or a
 //! bad pointer is an error of that one request. Times are wall-clock budgets of the host; limits that could change a verdict
@@ -19,7 +19,7 @@
 //! | `code.rs`, `cache.rs`, `compile.rs`, `native.rs` | machine code: where it is kept, how it is made, when it may run |
 //! | `prepared.rs` | documents loaded once, and copied into later sandboxes |
 //! | `decision.rs`, `rounds.rs`, `fetch.rs` | from question to verdict |
-//! | `inspect.rs` | from an image to a list |
+//! | `inquire.rs` | operations that remember nothing between rounds: to a list, to a collection, to files to post |
 
 mod allowance;
 mod cache;
@@ -30,7 +30,7 @@ mod decision;
 mod engine;
 mod error;
 mod fetch;
-mod inspect;
+mod inquire;
 #[allow(
     unsafe_code,
     reason = "precompiled code is machine code: wasmtime asks its caller to vouch for where it came from"
@@ -51,7 +51,7 @@ pub use decision::{DecideError, Decision, Documents, decide, decide_once};
 pub use engine::{Engine, Started};
 pub use error::{EngineError, SandboxError};
 pub use fetch::{Answered, MAX_FETCHES_AT_ONCE, answer_all};
-pub use inspect::inspect;
+pub use inquire::{inquire, inspect};
 pub use options::{Compiler, ModuleBytes, Options, default_cache_dir};
 pub use rounds::MAX_ROUNDS;
 pub use sandbox::{MAX_REPLY_BYTES, Sandbox};

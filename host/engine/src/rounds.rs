@@ -65,7 +65,7 @@ impl Act {
 #[derive(Debug)]
 pub(crate) enum Step {
     Needs(Vec<Need>),
-    /// A verdict, or what an inspection has listed.
+    /// A verdict, or what another operation answers in the end.
     End(Value),
 }
 
@@ -77,10 +77,14 @@ impl Step {
             needs: Option<Vec<Need>>,
             verdict: Option<Value>,
             listing: Option<Value>,
+            collection: Option<Value>,
+            publication: Option<Value>,
         }
-        let Body { needs, verdict, listing } = reply::body(message)?;
+        let Body { needs, verdict, listing, collection, publication } = reply::body(message)?;
         let (end, neither, both) = match operation {
             Operation::Inspect => (listing, "neither needs nor a listing", "both needs and a listing"),
+            Operation::Update => (collection, "neither needs nor a collection", "both needs and a collection"),
+            Operation::Publish => (publication, "neither needs nor a publication", "both needs and a publication"),
             _ => (verdict, "neither needs nor a verdict", "both needs and a verdict"),
         };
         let wrong = |what| Err(DecideError::Reply { operation, what });

@@ -73,7 +73,8 @@ impl Trust {
     }
 
     async fn remembered(&self, need: &Need) -> Fetched {
-        let (store, collection) = (self.store.clone(), format!("{} {}", need.registry, need.repository));
+        let collection = format!("{} {} {}", need.registry, need.repository, need.reference);
+        let store = self.store.clone();
         let read = tokio::task::spawn_blocking(move || store.read(&collection).map_err(|error| error.to_string()));
         let state = match read.await.map_err(|error| error.to_string()).flatten() {
             Ok(Some(state)) => state,

@@ -76,7 +76,7 @@ pub enum StoreError {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Kept {
-    /// Server and name.
+    /// Server, name and pins.
     collection: String,
     remembered: State,
 }
@@ -87,7 +87,7 @@ impl Store {
         Self { folder }
     }
 
-    /// What is remembered of a collection, which is a server and a name with a space between; nothing where it was never seen.
+    /// What is remembered of a collection, which is a server, a name and a digest of pins with spaces between; nothing where it was never seen.
     ///
     /// # Errors
     /// [`StoreError`]: then it is not known, which is not nothing.

@@ -14,11 +14,11 @@ use crate::expect::Expect;
 use crate::recipe::Recipe;
 
 /// 2026-11-22T02:05:00Z, soon after they were recorded.
-const RECORDED: i64 = 1_795_313_100;
+pub(super) const RECORDED: i64 = 1_795_313_100;
 /// The id of the first root key.
 pub(super) const ROOT_KEY: &str = "67a8f8b66d76adadd9480c6f168eb3edb12915e706445b03a76d3453d668da26";
-const GUN: &str = "localhost:5000/app";
-const SERVER: &str = "localhost:4443";
+pub(super) const GUN: &str = "localhost:5000/app";
+pub(super) const SERVER: &str = "localhost:4443";
 /// The head of a policy for the collection.
 pub(super) const MATCH: &str = "  match:\n    images: ['localhost:5000/**']\n";
 
@@ -31,14 +31,15 @@ macro_rules! folder {
     };
 }
 
-type Files = BTreeMap<String, Vec<u8>>;
+pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
 const SNAPSHOT: &str = "snapshot.7f2c0f5209d63cb4c0a1a398b40286caaa0fb9a01ac5358862730fad151d9e28.json";
 const TARGETS: &str = "targets.8546cec61ba7f90581fbb870640b02d7ccf69da7bdfd42b6c94c62c08e4eb39e.json";
-const RELEASES: &str = "targets/releases.8445af1dae1797d7a6fd7f29f23eaf04ae31fdafd4b6050d474e5c61956a94ad.json";
+pub(super) const RELEASES: &str =
+    "targets/releases.8445af1dae1797d7a6fd7f29f23eaf04ae31fdafd4b6050d474e5c61956a94ad.json";
 
 /// Version 2 of the root. `targets/releases` says that 1.0 and 2.0 are `two`, `targets` that 1.0 is `one`.
-fn before() -> Files {
+pub(super) fn before() -> Files {
     folder!("before": "root.json", "timestamp.json",
         "snapshot.7f2c0f5209d63cb4c0a1a398b40286caaa0fb9a01ac5358862730fad151d9e28.json",
         "targets.8546cec61ba7f90581fbb870640b02d7ccf69da7bdfd42b6c94c62c08e4eb39e.json",
@@ -49,13 +50,10 @@ fn before() -> Files {
 
 /// Later, after all keys but the delegations' were changed: version 6 of the root, and 3.0 is `three`.
 fn after() -> Files {
-    let mut files: Files = folder!("after": "root.json", "2.root.json", "3.root.json", "4.root.json", "5.root.json",
+    folder!("after": "root.json", "2.root.json", "3.root.json", "4.root.json", "5.root.json",
         "timestamp.json", "snapshot.0192bcff27500f461046137c8c7f7cc4c666a2e0ca074d10200ac0fe1d38214c.json",
         "targets.bd9584bbf6ea83b8c9398767f98a02c231a0674dc803a5162d049a61d45670bb.json",
-        "targets/releases.5f466974cf7395e5525491e568cdbe5c1066ec9ff6d3df653865ae567eb96af0.json");
-    let old = files["2.root.json"].clone();
-    files.insert(format!("root.{}.json", digest(&old).replace("sha256:", "")), old);
-    files
+        "targets/releases.5f466974cf7395e5525491e568cdbe5c1066ec9ff6d3df653865ae567eb96af0.json")
 }
 
 pub(super) fn write(book: &mut Book) {
@@ -91,12 +89,17 @@ fn signed() -> String {
     image(":2.0", "manifest two\n")
 }
 
-fn role(file: &str) -> String {
+pub(super) fn role(file: &str) -> String {
     format!("role {SERVER}/{GUN}:{file}")
 }
 
-fn memory() -> String {
-    format!("remembered {SERVER}/{GUN}:")
+/// What is pinned, as it is kept apart what was seen with other pins.
+fn pins() -> String {
+    digest(format!("everywhere key {ROOT_KEY}\n")).replace("sha256:", "")
+}
+
+pub(super) fn memory() -> String {
+    format!("remembered {SERVER}/{GUN}:{}", pins())
 }
 
 fn asked(policy: String, image: &str) -> Scene {
@@ -133,8 +136,23 @@ fn first(policy: String, image: &str, files: &Files) -> Scene {
     asked(policy, image).new_to_it().served(files).lacks("1.root.json")
 }
 
-fn seen(version: u64, bytes: &[u8]) -> Value {
-    json!({"version": version, "sha256": digest(bytes)})
+/// What is remembered of a file: the digest of what was signed, and who had signed it.
+fn seen(file: &[u8]) -> Value {
+    let file: Value = serde_json::from_slice(file).expect("a role file");
+    // Nothing in these files is escaped in one form and not in the other.
+    let signed = serde_json::to_vec(&file["signed"]).expect("JSON");
+    let mut keys: Vec<_> =
+        file["signatures"].as_array().expect("a list").iter().map(|it| it["keyid"].clone()).collect();
+    keys.sort_by_key(|id| id.as_str().map(str::to_owned));
+    json!({"version": file["signed"]["version"], "sha256": digest(&signed), "keys": keys})
+}
+
+/// The same file, had it been another one.
+fn other(file: &[u8], change: impl FnOnce(&mut Value)) -> Value {
+    changed(seen(file), |it| {
+        it["sha256"] = json!(digest("x"));
+        change(it);
+    })
 }
 
 fn of(file: &[u8]) -> u64 {
@@ -148,10 +166,10 @@ fn accepted_ones(book: &mut Book) {
     };
     let files = before();
     let (root, timestamp, snapshot) = (&files["root.json"], &files["timestamp.json"], &files[SNAPSHOT]);
-    let state = json!({"root": seen(of(root), root), "timestamp": seen(of(timestamp), timestamp),
-        "snapshot": seen(of(snapshot), snapshot), "targets": {"targets": seen(of(&files[TARGETS]), &files[TARGETS]),
-        "targets/releases": seen(of(&files[RELEASES]), &files[RELEASES])}});
-    let remembers = || accepted().answer(json!({"verdict": {"remember": {format!("{SERVER} {GUN}"): state}}}));
+    let state = json!({"root": seen(root), "timestamp": seen(timestamp), "snapshot": seen(snapshot),
+        "targets": {"targets": seen(&files[TARGETS]), "targets/releases": seen(&files[RELEASES])}});
+    let name = format!("{SERVER} {GUN} {}", pins());
+    let remembers = || accepted().answer(json!({"verdict": {"remember": {name.clone(): state}}}));
     let comment = "The tag is signed as this digest. What was seen is to be remembered.";
     case("tag", first(asks(signer()), &signed(), &files), comment, remembers());
     let comment = "By digest alone: some tag is it.";
@@ -181,8 +199,8 @@ fn rounds(book: &mut Book) {
     let start = || asked(asks(signer()), &signed());
     let (timestamp, root) = (need("timestamp.json"), need("root.json"));
     let comment = "What this host remembers, and the two files that nobody names.";
-    let remembered = json!({"kind": "remembered", "registry": SERVER, "repository": GUN});
-    case("1-first", start().no_referrers(), comment, json!([remembered, timestamp, root]));
+    let remembered = json!({"kind": "remembered", "registry": SERVER, "repository": GUN, "reference": pins()});
+    case("1-first", start(), comment, json!([remembered, timestamp, root]));
     let mut files = before();
     let mut fetched = Files::new();
     for (name, file, next, comment) in [
@@ -195,7 +213,7 @@ fn rounds(book: &mut Book) {
         if file == "root.json" {
             take("timestamp.json");
         }
-        let scene = start().no_referrers().new_to_it().served(&fetched);
+        let scene = start().new_to_it().served(&fetched);
         case(name, scene, comment, json!([need(next)]));
     }
 }
@@ -300,19 +318,38 @@ fn rollbacks(book: &mut Book) {
     let nothing = || json!({"root": null, "timestamp": null, "snapshot": null, "targets": {}});
     for (role, file) in [("root", "root.json"), ("timestamp", "timestamp.json"), ("snapshot", SNAPSHOT)] {
         let version = of(&files[file]);
-        let newer = changed(nothing(), |it| it[role] = seen(version + 1, b"x"));
+        let newer =
+            changed(nothing(), |it| it[role] = other(&files[file], |seen| seen["version"] = json!(version + 1)));
         let comment = "A newer file of the role was seen before.";
         case(&format!("rollback-{role}"), &newer, comment, "was seen before");
-        let other = changed(nothing(), |it| it[role] = seen(version, b"x"));
+        let another = changed(nothing(), |it| it[role] = other(&files[file], |_| {}));
         let comment = "The version was seen before, with other content.";
         if role == "timestamp" {
-            case("two-contents", &other, comment, "before");
+            case("two-contents", &another, comment, "before");
         }
     }
     for (role, file, name) in [("targets", TARGETS, "targets"), ("targets/releases", RELEASES, "delegation")] {
-        let newer = changed(nothing(), |it| it["targets"][role] = seen(of(&files[file]) + 1, b"x"));
+        let version = of(&files[file]) + 1;
+        let newer = changed(nothing(), |it| {
+            it["targets"][role] = other(&files[file], |seen| seen["version"] = json!(version));
+        });
         case(&format!("rollback-{name}"), &newer, "A newer file of the role was seen before.", "was seen before");
     }
+    let gone = changed(nothing(), |it| {
+        it["timestamp"] = other(&files["timestamp.json"], |seen| {
+            seen["version"] = json!(u64::from(u32::MAX));
+            seen["keys"] = json!(["ab".repeat(32)]);
+        });
+    });
+    let comment = "The highest version, signed by a key that the role does not have any more: versions begin anew.";
+    let scene = asked(asks(signer()), &signed()).remembering(&gone).served(&files);
+    add(book, "trust/fast-forward-recovered", scene.vector("tuf", comment, accepted()));
+    let mut laid_out = files.clone();
+    laid_out.entry("timestamp.json".to_owned()).and_modify(|file| file.extend_from_slice(b" \n"));
+    let same = changed(nothing(), |it| it["timestamp"] = seen(&files["timestamp.json"]));
+    let scene = asked(asks(signer()), &signed()).remembering(&same).served(&laid_out);
+    let comment = "The timestamp that was seen, with white space behind it: the same was signed.";
+    add(book, "trust/laid-out-anew", scene.vector("tuf", comment, accepted()));
     for (role, version) in [("root", 3), ("targets/releases", 99)] {
         let policy = with("minimumVersions", json!({ role: version }));
         let name = format!("trust/below-minimum-{}", role.replace('/', "-"));
@@ -359,7 +396,7 @@ fn roots(book: &mut Book) {
     let files = before();
     let other = format!("role {SERVER}/localhost:5000/other:");
     let policy = with("gun", json!("localhost:5000/other"));
-    let memory = format!("remembered {SERVER}/localhost:5000/other:");
+    let memory = format!("remembered {SERVER}/localhost:5000/other:{}", pins());
     let scene = asked(policy, &signed()).answered(&memory, json!({"outcome": "absent"}));
     let scene =
         files.iter().fold(scene, |it, (name, bytes)| it.found(&format!("{other}{name}"), Recipe::of(bytes), None));

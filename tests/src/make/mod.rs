@@ -29,6 +29,7 @@ mod payloads;
 mod places;
 mod policies;
 mod policy_signers;
+mod publications;
 mod referrers;
 mod responses;
 mod reviews;
@@ -79,6 +80,7 @@ pub fn all() -> Book {
         places::write,
         policies::write,
         policy_signers::write,
+        publications::write,
         referrers::write,
         responses::write,
         reviews::write,

@@ -40,7 +40,16 @@ impl Key {
 
     /// A signature, with this hash in front of ECDSA.
     pub(super) fn sign_with(&self, message: &str, hash: &str) -> Vec<u8> {
-        let blobs = vec![self.private.clone().into_bytes(), message.as_bytes().to_vec()];
+        self.signature(message.as_bytes(), hash)
+    }
+
+    /// A signature over bytes, SHA-256 in front of ECDSA.
+    pub(super) fn sign_bytes(&self, message: &[u8]) -> Vec<u8> {
+        self.signature(message, "sha256")
+    }
+
+    fn signature(&self, message: &[u8], hash: &str) -> Vec<u8> {
+        let blobs = vec![self.private.clone().into_bytes(), message.to_vec()];
         call(Operation::Sign, &json!({"key": 0, "message": 1, "hash": hash}), blobs).1.remove(0)
     }
 

@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::notary::Servers;
 
 /// A server over TLS that says these files for as long as the test runs, and 404 to everything else.
-fn replay(port: u16, folder: &Path, files: BTreeMap<String, Vec<u8>>) {
+pub(super) fn replay(port: u16, folder: &Path, files: BTreeMap<String, Vec<u8>>) {
     let chain = CertificateDer::pem_file_iter(folder.join("tls.crt")).expect("a chain").map(|it| it.expect("one"));
     let key = PrivateKeyDer::from_pem_file(folder.join("tls.key")).expect("a key");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -49,14 +49,14 @@ fn replay(port: u16, folder: &Path, files: BTreeMap<String, Vec<u8>>) {
 }
 
 /// A signed tag, and how it is verified.
-struct World {
-    servers: Servers,
-    registry: Registry,
-    gun: String,
+pub(super) struct World {
+    pub(super) servers: Servers,
+    pub(super) registry: Registry,
+    pub(super) gun: String,
 }
 
 impl World {
-    fn start() -> Option<Self> {
+    pub(super) fn start() -> Option<Self> {
         let (servers, registry) = (Servers::start()?, Registry::start()?);
         let gun = registry.name("shop/app");
         servers.their("owner", &["init", &gun, "--publish"]);
@@ -73,7 +73,7 @@ impl World {
     }
 
     /// Pushes an image, and signs its tag by a role.
-    fn publish(&self, tag: &str, role: &str) -> String {
+    pub(super) fn publish(&self, tag: &str, role: &str) -> String {
         let image = format!("{}:{tag}", self.gun);
         let digest = self.registry.push_image(&image, tag);
         let length = std::fs::metadata(self.registry.blob_file(&digest)).expect("a manifest").len().to_string();
@@ -83,7 +83,7 @@ impl World {
         digest
     }
 
-    fn inspect(&self) -> Value {
+    pub(super) fn inspect(&self) -> Value {
         let mut command = bulla();
         command.args(["--output", "json", "trust", "inspect", &self.gun, "--server", &self.servers.address()]);
         let output = command.args(["--ca-file", &self.path("ca.crt")]).output().expect("bulla runs");
@@ -100,7 +100,7 @@ impl World {
         std::fs::write(self.path("policy.yaml"), text).expect("written");
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(super) fn path(&self, name: &str) -> String {
         self.servers.folder.path().join(name).display().to_string()
     }
 

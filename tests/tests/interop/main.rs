@@ -1,5 +1,5 @@
-//! Real peers, both directions: cosign 2.6 and 3.1, Debian's docker-registry, skopeo, umoci, curl, Notary
-//! (docs/interop.md).
+//! Real peers, both directions: cosign 2.6 and 3.1, Debian's docker-registry, skopeo, umoci, curl, Notary,
+//! `docker trust` (docs/interop.md).
 //!
 //! Everything talks to loopback. A test that misses its peer says so and is named at the end of the run.
 
@@ -10,6 +10,7 @@ mod cosign;
 mod damage;
 mod entrusted;
 mod matrix;
+mod migrate;
 mod notary;
 mod notation;
 mod offline;
@@ -18,3 +19,4 @@ mod registries;
 mod remote_keys;
 mod requests;
 mod summaries;
+mod trust;

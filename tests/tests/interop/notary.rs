@@ -20,7 +20,9 @@ use bulla_core::tuf::pinning::{Anchor, Pin, Pins, Scope};
 use bulla_core::tuf::private_key;
 use bulla_core::tuf::resolve::Lookup;
 use bulla_core::tuf::role::{Gun, Role};
-use bulla_core::tuf::{Base, Fetched, Files, Remembered, Repository, Request, Step, update, update_for_signing};
+use bulla_core::tuf::{
+    Base, Budget, Fetched, Files, Remembered, Repository, Request, Step, update, update_for_signing,
+};
 use bulla_notary::{Notary, NotaryError, RoleFile, ServerRole};
 use bulla_registry::{Client, Credentials, RegistryConfig, Stats};
 use bulla_tests::peers;
@@ -131,6 +133,11 @@ impl Servers {
 
     /// Runs Notary's client with a trust folder of its own.
     pub(super) fn their(&self, folder: &str, arguments: &[&str]) -> String {
+        self.their_with(folder, "delegation-passphrase", arguments)
+    }
+
+    /// The same with keys of delegations under this passphrase.
+    pub(super) fn their_with(&self, folder: &str, passphrase: &str, arguments: &[&str]) -> String {
         let output = Command::new(&self.client)
             .args(["-s", &self.address(), "--tlscacert", &self.folder.path().join("ca.crt").display().to_string()])
             .args(["-d", &self.folder.path().join(folder).display().to_string()])
@@ -138,7 +145,7 @@ impl Servers {
             .env("NOTARY_ROOT_PASSPHRASE", "root-passphrase")
             .env("NOTARY_TARGETS_PASSPHRASE", "targets-passphrase")
             .env("NOTARY_SNAPSHOT_PASSPHRASE", "snapshot-passphrase")
-            .env("NOTARY_DELEGATION_PASSPHRASE", "delegation-passphrase")
+            .env("NOTARY_DELEGATION_PASSPHRASE", passphrase)
             .output()
             .expect("notary runs");
         let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
@@ -214,9 +221,10 @@ async fn with<T>(
             remembered: known.remembered.as_ref(),
             minimum_versions: &minimum_versions,
         };
-        match update(&request, &files).map_err(|error| error.to_string())? {
+        match update(&request, &files, &mut Budget::of(u32::MAX)).map_err(|error| error.to_string())? {
             Step::Settled(repository) => {
-                let Ok(Step::Settled(base)) = update_for_signing(&request, &files) else { panic!("the same files") };
+                let again = update_for_signing(&request, &files, &mut Budget::of(u32::MAX));
+                let Ok(Step::Settled(base)) = again else { panic!("the same files") };
                 let result = then(&repository, &base);
                 known.remembered = Some(repository.remember().clone());
                 return Ok(result);

@@ -37,11 +37,17 @@ pub enum Operation {
     Inspect = 14,
     /// Says another's policies as Bulla's own.
     Convert = 15,
+    /// Verifies a collection of Docker Content Trust by pins, as its clients update it. Answers with needs or what it says.
+    Update = 16,
+    /// Makes the certificate of a root key for such a collection, which the key itself signs.
+    Certify = 17,
+    /// Makes such a collection, or changes to one: what is to be signed, then the files to post. Answers with needs or these.
+    Publish = 18,
 }
 
 impl Operation {
     /// Every operation, in the order of its number.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Describe,
         Self::Load,
         Self::Open,
@@ -58,6 +64,9 @@ impl Operation {
         Self::Key,
         Self::Inspect,
         Self::Convert,
+        Self::Update,
+        Self::Certify,
+        Self::Publish,
     ];
 
     /// The number that goes over the boundary.
@@ -89,6 +98,9 @@ impl Operation {
             Self::Key => "key",
             Self::Inspect => "inspect",
             Self::Convert => "convert",
+            Self::Update => "update",
+            Self::Certify => "certify",
+            Self::Publish => "publish",
         }
     }
 }
@@ -103,7 +115,7 @@ mod tests {
             assert_eq!(usize::try_from(operation.number()), Ok(index));
             assert_eq!(Operation::from_number(operation.number()), Some(operation));
         }
-        assert_eq!(Operation::from_number(16), None);
+        assert_eq!(Operation::from_number(19), None);
         assert_eq!(Operation::from_number(-1), None);
     }
 }

@@ -89,6 +89,11 @@ impl Wanted {
         }
     }
 
+    /// Whether everything that counts lies elsewhere than on these shelves: in role files.
+    pub(in crate::decision) fn is_elsewhere(&self) -> bool {
+        self.forms.is_empty() && !self.notation
+    }
+
     /// Whether a form counts for anybody.
     pub(super) fn takes(&self, form: Form) -> bool {
         self.forms.contains(&form)

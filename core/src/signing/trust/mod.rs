@@ -14,6 +14,6 @@ mod tests;
 
 pub use certificate::{RootCertificate, SERIAL_BYTES};
 pub use change::{Change, NewTarget};
-pub use difference::Difference;
+pub use difference::{Difference, Grant, Granted, Said};
 pub use error::TrustSigningError;
 pub use prepared::{Expiries, InitialKeys, Prepared, PreparedRole, RoleSignature, initialise, prepare};

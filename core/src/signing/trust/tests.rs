@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Change, Expiries, InitialKeys, NewTarget, Prepared, PreparedRole, RoleSignature, RootCertificate,
-    TrustSigningError, initialise, prepare,
+    Change, Expiries, Grant, Granted, InitialKeys, NewTarget, Prepared, PreparedRole, RoleSignature, RootCertificate,
+    Said, TrustSigningError, initialise, prepare,
 };
 use crate::digest::{Algorithm, Digest};
 use crate::key::{Algorithm as KeyAlgorithm, Hash};
@@ -17,7 +17,7 @@ use crate::tuf::key::KeyId;
 use crate::tuf::resolve::Lookup;
 use crate::tuf::role::{Gun, Role};
 use crate::tuf::tests::{Asking, NOW, Published, Signer, entry, gun, pin_keys, private, role};
-use crate::tuf::{Base, Fetched, Files, Step, TrustError, update_for_signing};
+use crate::tuf::{Base, Budget, Fetched, Files, Step, TrustError, update_for_signing};
 
 const APP: &str = "host.example/app";
 
@@ -28,6 +28,18 @@ type Served = BTreeMap<String, Vec<u8>>;
 
 fn expiries() -> Expiries {
     Expiries::from(NOW)
+}
+
+fn names(said: &BTreeMap<String, Said>) -> Vec<&str> {
+    said.keys().map(String::as_str).collect()
+}
+
+fn granted_keys(grants: &BTreeSet<Grant>) -> Vec<(String, String)> {
+    let keys = grants.iter().filter_map(|grant| match &grant.what {
+        Granted::Key(id) => Some((grant.role.clone(), id.clone())),
+        _ => None,
+    });
+    keys.collect()
 }
 
 fn target(bytes: &[u8]) -> NewTarget {
@@ -46,7 +58,7 @@ fn with_base<T>(
 ) -> Result<T, TrustError> {
     let mut files = Files::new();
     loop {
-        match update_for_signing(&asking.request(), &files)? {
+        match update_for_signing(&asking.request(), &files, &mut Budget::of(u32::MAX))? {
             Step::Settled(base) => return Ok(then(&base)),
             Step::Unknown(missing) => panic!("{missing:?}"),
             Step::Needs(needs) => {
@@ -117,7 +129,7 @@ fn a_new_collection_is_one_that_verifiers_believe() {
     let names: Vec<&str> = new.roles.iter().map(|it| it.role.name()).collect();
     assert_eq!(names, ["root", "targets"]);
     assert_eq!(new.roles[0].difference.version, (None, 1));
-    assert_eq!(new.roles[0].difference.keys_added.len(), 4);
+    assert_eq!(granted_keys(&new.roles[0].difference.gained).len(), 4);
     let mut files = signed(&new, &[("root", root), ("targets", targets)]).expect("signed");
     let snapshot = new.snapshot(&files, &expiries()).expect("prepared");
     let file = snapshot.assemble(&[signature(&snapshot, &published.signers[&Role::snapshot()][0])]).expect("signed");
@@ -149,10 +161,15 @@ fn a_target_is_added_by_a_delegations_key_alone_and_all_others_stay() {
     let changes = [add("1.0", Role::releases(), b"new"), add("3.0", Role::releases(), b"three")];
     let (prepared, files, server) = round_trip(&published, &changes, &[("targets/releases", signer)]);
     let difference = &prepared.roles[0].difference;
-    assert_eq!(
-        (difference.added.as_slice(), difference.changed.as_slice()),
-        (["3.0".to_owned()].as_slice(), ["1.0".to_owned()].as_slice())
-    );
+    let said = |bytes: &[u8], more| Said {
+        digest: Some(Digest::sha256(bytes).to_string()),
+        length: Some(bytes.len() as u64),
+        more,
+    };
+    assert_eq!(difference.added, BTreeMap::from([("3.0".to_owned(), said(b"three", true))]));
+    let changed = (said(b"by releases", true), said(b"new", true));
+    assert_eq!(difference.changed, BTreeMap::from([("1.0".to_owned(), changed)]));
+    assert!(difference.gained.is_empty() && difference.lost.is_empty() && difference.other.is_empty());
     assert_eq!((difference.removed.len(), difference.unchanged, difference.version), (0, 1, (Some(3), 4)));
     assert_eq!(difference.expires.1, expiries().targets);
     let file: Value = serde_json::from_slice(&files[&Role::releases()]).expect("JSON");
@@ -174,7 +191,7 @@ fn a_target_is_removed_and_changes_that_change_nothing_are_refused() {
     let signer = &published.signers[&Role::targets()][0];
     let remove = |name: &str| Change::RemoveTarget { role: Role::targets(), name: name.to_owned() };
     let (prepared, _, server) = round_trip(&published, &[remove("0.9")], &[("targets", signer)]);
-    assert_eq!(prepared.roles[0].difference.removed, ["0.9"]);
+    assert_eq!(names(&prepared.roles[0].difference.removed), ["0.9"]);
     let repository = Asking::with(published.pins()).ask(&server).expect("believed");
     assert!(repository.resolve("0.9", &Lookup::docker()).is_err());
     let error = |changes: &[Change]| super::tests::prepared(&published, changes).map(|_| ()).expect_err("refused");
@@ -200,7 +217,11 @@ fn delegations_come_and_go() {
     let publish = add("a1", alices.clone(), b"by alice");
     let (prepared, _, server) =
         round_trip(&published, &[delegate.clone(), publish], &[("targets", signer), ("targets/alice", &alice)]);
-    assert_eq!(prepared.roles[0].difference.keys_added.len(), 2);
+    let gained = &prepared.roles[0].difference.gained;
+    assert_eq!(granted_keys(gained).len(), 2);
+    for what in [Granted::Path("a".to_owned()), Granted::Threshold(1)] {
+        assert!(gained.contains(&Grant { role: "targets/alice".to_owned(), what }));
+    }
     let mut asking = Asking::with(published.pins());
     asking.roles.insert(alices.clone());
     let repository = asking.ask(&server).expect("believed");
@@ -216,7 +237,10 @@ fn delegations_come_and_go() {
     assert!(matches!(outside, TrustSigningError::OutsidePaths { .. }), "{outside}");
     let drop_alice = Change::RemoveDelegationKeys { role: alices.clone(), keys: vec![alice.listed.id()] };
     let next = ask(std::slice::from_ref(&drop_alice)).expect("prepared");
-    assert_eq!(next.roles[0].difference.keys_removed, [format!("targets/alice {}", alice.listed.id())]);
+    assert_eq!(
+        granted_keys(&next.roles[0].difference.lost),
+        [("targets/alice".to_owned(), alice.listed.id().to_string())]
+    );
     // A key that is gone signs nothing more, even in the same change.
     let both = ask(&[drop_alice.clone(), add("a2", alices.clone(), b"")]).expect("prepared");
     let error = signed(&both, &[("targets", signer), ("targets/alice", &alice)]).expect_err("gone");
@@ -268,7 +292,7 @@ fn rotated_targets_keys_sign_targets_anew() {
     assert_eq!(prepared.roles.len(), 2);
     assert_eq!(prepared.roles[1].difference.unchanged, 2);
     let old = published.signers[&Role::targets()][0].listed.id();
-    assert_eq!(prepared.roles[0].difference.keys_removed, [format!("targets {old}")]);
+    assert_eq!(granted_keys(&prepared.roles[0].difference.lost), [("targets".to_owned(), old.to_string())]);
     let repository = Asking::with(published.pins()).ask(&server).expect("believed");
     assert!(repository.targets()[&Role::targets()].file().signers().contains(&new.listed.id()));
     assert!(!repository.root().get().keys().contains_key(&old));
@@ -307,6 +331,16 @@ fn what_has_expired_is_renewed() {
 }
 
 #[test]
+fn what_somebody_holds_back_is_not_signed_again() {
+    let mut published = Published::new();
+    published.timestamp["expires"] = "2026-01-01T00:00:00Z".into();
+    let files = published.files();
+    let asking = Asking::with(published.pins());
+    let error = with_base(&files, &asking, |_| ()).expect_err("frozen");
+    assert!(matches!(error, TrustError::Expired { ref role, .. } if *role == Role::timestamp()), "{error}");
+}
+
+#[test]
 fn what_a_key_signed_that_is_gone_is_witnessed_as_a_whole() {
     let mut published = Published::new();
     let own = published.signers.insert(Role::releases(), vec![Signer::bare(55)]).expect("there");
@@ -315,7 +349,7 @@ fn what_a_key_signed_that_is_gone_is_witnessed_as_a_whole() {
     let (prepared, _, server) = round_trip(&published, &changes, &[("targets/releases", &own[0])]);
     let difference = &prepared.roles[0].difference;
     assert_eq!((difference.version, difference.unchanged), ((Some(3), 4), 0));
-    assert_eq!(difference.added, ["1.0", "2.0"]);
+    assert_eq!(names(&difference.added), ["1.0", "2.0"]);
     let repository = Asking::with(published.pins()).ask(&server).expect("believed");
     assert_eq!(repository.resolve("1.0", &Lookup::docker()).map(|found| found.roles), Ok(vec![Role::releases()]));
     // Without saying so, nobody signs for others; and there is nothing to witness where enough keys signed.

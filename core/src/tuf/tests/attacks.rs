@@ -13,7 +13,7 @@ use crate::time::UnixTime;
 use crate::tuf::key::KeyError;
 use crate::tuf::resolve::Lookup;
 use crate::tuf::role::{Gun, Role, RoleError};
-use crate::tuf::{Fetched, Files, FormatError, Missing, Need, Remembered, Seen, Step, TrustError, update};
+use crate::tuf::{Budget, Fetched, Files, FormatError, Missing, Need, Remembered, Seen, Step, TrustError, update};
 
 #[test]
 fn a_collection_settles_in_five_rounds_and_says_what_to_remember() {
@@ -29,10 +29,6 @@ fn a_collection_settles_in_five_rounds_and_says_what_to_remember() {
     assert_eq!(remember.targets.keys().cloned().collect::<Vec<_>>(), [Role::targets(), Role::releases()]);
     let again = Asking { remembered: Some(remember.clone()), ..Asking::with(published.pins()) };
     assert_eq!(again.ask(&files).expect("the same again").remember(), remember);
-    // Two processes agree, whichever of them saw more.
-    let mut merged = Remembered::default();
-    merged.merge(remember);
-    assert_eq!(&merged, remember);
     let written = serde_json::to_string(remember).expect("JSON");
     assert_eq!(serde_json::from_str::<Remembered>(&written).expect("the same"), *remember);
 }
@@ -44,9 +40,11 @@ fn every_role_is_guarded_against_rollback_and_against_two_contents_of_one_versio
         let files = published.files();
         let seen = Asking::with(published.pins()).ask(&files).expect("settles").remember().clone();
         let role = role(name);
+        let keys = &seen.of(&role).expect("seen").keys;
         let with = |version, sha256: &[u8]| {
             let mut remembered = Remembered::default();
-            remembered.see(&role, Seen { version, sha256: crate::digest::Digest::sha256(sha256) });
+            let sha256 = crate::digest::Digest::sha256(sha256);
+            remembered.see(&role, Seen { version, sha256, keys: keys.clone() });
             remembered
         };
         let newer = with(version + 1, b"x");
@@ -62,6 +60,102 @@ fn every_role_is_guarded_against_rollback_and_against_two_contents_of_one_versio
         });
         assert_eq!(error, TrustError::BelowMinimum { role, got: version, minimum: version + 5 });
     }
+}
+
+#[test]
+fn a_file_that_is_laid_out_anew_is_the_same_file() {
+    let published = Published::new();
+    let mut files = published.files();
+    let seen = Asking::with(published.pins()).ask(&files).expect("settles").remember().clone();
+    let asking = Asking { remembered: Some(seen.clone()), ..Asking::with(published.pins()) };
+    let file = files.get_mut("timestamp.json").expect("there");
+    file.push(b'\n');
+    assert_eq!(asking.ask(&files).expect("the same").remember(), &seen);
+}
+
+#[test]
+fn a_key_that_was_taken_away_leaves_no_version_that_nobody_can_follow() {
+    // Whoever has the timestamp key signs the highest version there is.
+    let mut published = Published::new();
+    let honest = published.timestamp.clone();
+    published.timestamp["version"] = i64::MAX.into();
+    let files = published.files();
+    let seen = Asking::with(published.pins()).ask(&files).expect("settles").remember().clone();
+    // With the same keys, the server can never go on from there.
+    published.timestamp = honest;
+    published.timestamp["version"] = 10.into();
+    let error = refused(&published, |asking| asking.remembered = Some(seen.clone()));
+    assert!(matches!(error, TrustError::Rollback { got: 10, .. }), "{error}");
+    // The owner gives another key to the role: what the old one signed says nothing any more.
+    published.signers.insert(Role::timestamp(), vec![Signer::bare(44)]);
+    let first = published.signed(&Role::root(), &published.root_of(1));
+    published.root = published.root_of(2);
+    published.snapshot["version"] = 8.into();
+    let mut files = published.files();
+    files.insert("1.root.json".to_owned(), first);
+    let asking = Asking { remembered: Some(seen), ..Asking::with(published.pins()) };
+    let error = asking.ask(&files).expect_err("another root of version 1");
+    assert!(matches!(error, TrustError::OtherContent { version: 1, .. }), "{error}");
+    files.insert("1.root.json".to_owned(), {
+        let mut before = Published::new();
+        before.root = before.root_of(1);
+        before.signed(&Role::root(), &before.root)
+    });
+    let remember = asking.ask(&files).expect("goes on").remember().clone();
+    assert_eq!(remember.timestamp.as_ref().map(|seen| seen.version), Some(10));
+    // From now on versions grow again.
+    published.timestamp["version"] = 9.into();
+    let mut files = published.files();
+    files.insert("1.root.json".to_owned(), Vec::new());
+    let asking = Asking { remembered: Some(remember), ..Asking::with(published.pins()) };
+    let error = asking.ask(&files).expect_err("an older one");
+    assert!(matches!(error, TrustError::Rollback { got: 9, remembered: 10, .. }), "{error}");
+}
+
+#[test]
+fn what_a_delegations_former_key_signed_is_forgotten_and_what_a_present_one_signed_is_not() {
+    let mut published = Published::new();
+    published.targets_mut("targets/releases")["version"] = 99.into();
+    let seen = Asking::with(published.pins()).ask(&published.files()).expect("settles").remember().clone();
+    // Another key beside it: the old one still counts, and so does what it signed.
+    let with_keys = |signers: Vec<Signer>, version: u64| {
+        let mut published = Published::new();
+        let mut base = targets(&[("0.9", b"old")]);
+        base["version"] = 4.into();
+        delegate(&mut base, "targets/releases", &signers.iter().collect::<Vec<_>>(), &[""], 1);
+        published.targets.insert(Role::targets(), base);
+        published.targets_mut("targets/releases")["version"] = version.into();
+        published.signers.insert(Role::releases(), signers);
+        published.snapshot["version"] = 8.into();
+        published.timestamp["version"] = 10.into();
+        published
+    };
+    let both = with_keys(vec![Signer::bare(5), Signer::bare(56)], 4);
+    let error = refused(&both, |asking| asking.remembered = Some(seen.clone()));
+    assert!(matches!(error, TrustError::Rollback { got: 4, remembered: 99, .. }), "{error}");
+    let other = with_keys(vec![Signer::bare(56)], 4);
+    let files = other.files();
+    let mut asking = Asking { remembered: Some(seen), ..Asking::with(other.pins()) };
+    let version = |remember: &Remembered| remember.of(&Role::releases()).map(|seen| seen.version);
+    assert_eq!(version(asking.ask(&files).expect("settles").remember()), Some(4));
+    // Whoever does not look at the delegation forgets it too, and keeps nothing that is void.
+    asking.roles = [Role::targets()].into();
+    assert_eq!(version(asking.ask(&files).expect("settles").remember()), None);
+}
+
+#[test]
+fn work_is_counted_and_ends() {
+    let published = Published::new();
+    let files = published.files();
+    let fetched: Files<'_> = files.iter().map(|(name, file)| (name.clone(), Fetched::Bytes(file))).collect();
+    let asking = Asking::with(published.pins());
+    let mut budget = Budget::of(u32::MAX);
+    assert!(matches!(update(&asking.request(), &fetched, &mut budget), Ok(Step::Settled(_))));
+    // Six signatures: the root's for its pin, by its own keys and for who signed it; one for each other file.
+    assert_eq!(budget.spent(), 7);
+    let mut less = Budget::of(budget.spent() - 1);
+    assert_eq!(update(&asking.request(), &fetched, &mut less).map(|_| ()), Err(TrustError::Work));
+    assert_eq!(less.spent(), 6);
 }
 
 #[test]
@@ -160,7 +254,8 @@ fn files_end() {
     );
     let mut cut = Files::new();
     cut.insert("timestamp.json".to_owned(), Fetched::TooLong(1 << 40));
-    let error = update(&Asking::with(published.pins()).request(), &cut).expect_err("refused");
+    let error =
+        update(&Asking::with(published.pins()).request(), &cut, &mut Budget::of(u32::MAX)).expect_err("refused");
     assert_eq!(error, TrustError::Endless { file: "timestamp.json".to_owned(), got: 1 << 40, limit: 16 * 1024 });
     // A snapshot that announces more than anybody reads is not even fetched.
     let mut published = Published::new();
@@ -347,15 +442,20 @@ fn what_cannot_be_fetched_is_unknown_and_what_is_not_there_is_none() {
     let asking = Asking::with(published.pins());
     let server = published.files();
     let mut files = Files::new();
-    let Ok(Step::Needs(needs)) = update(&asking.request(), &files) else { panic!("needs come first") };
+    let Ok(Step::Needs(needs)) = update(&asking.request(), &files, &mut Budget::of(u32::MAX)) else {
+        panic!("needs come first")
+    };
     let need = |file: &str, limit| Need { file: file.to_owned(), limit };
     assert_eq!(needs, [need("timestamp.json", 16 * 1024), need("root.json", 64 * 1024)]);
     files.insert("root.json".to_owned(), Fetched::Bytes(&server["root.json"]));
     files.insert("timestamp.json".to_owned(), Fetched::Failed("timed out"));
     let (file, reason) = ("timestamp.json".to_owned(), "timed out".to_owned());
-    assert_eq!(update(&asking.request(), &files), Ok(Step::Unknown(vec![Missing { file, reason }])));
+    assert_eq!(
+        update(&asking.request(), &files, &mut Budget::of(u32::MAX)),
+        Ok(Step::Unknown(vec![Missing { file, reason }]))
+    );
     files.insert("timestamp.json".to_owned(), Fetched::NotFound);
-    let error = update(&asking.request(), &files).expect_err("there is none");
+    let error = update(&asking.request(), &files, &mut Budget::of(u32::MAX)).expect_err("there is none");
     assert_eq!(error.to_string(), "the server has no timestamp.json: there is no trust data for this collection");
     let mut server = published.files();
     server.retain(|name, _| !name.starts_with("snapshot."));

@@ -17,7 +17,9 @@ use sha2::{Digest as _, Sha256, Sha512};
 use super::key::Key;
 use super::pinning::{Anchor, Pin, Pins, Scope};
 use super::role::{Gun, Role};
-use super::{Fetched, Files, Method, Remembered, Repository, Request, Step, TrustError, canonical, update, write_file};
+use super::{
+    Budget, Fetched, Files, Method, Remembered, Repository, Request, Step, TrustError, canonical, update, write_file,
+};
 use crate::key::{Algorithm, Hash, PrivateKey};
 use crate::signing::trust::RootCertificate;
 use crate::time::UnixTime;
@@ -249,7 +251,7 @@ impl Asking {
     ) -> Result<(Repository<'b>, usize), TrustError> {
         let mut files = Files::new();
         for round in 1..12 {
-            match update(&self.request(), &files)? {
+            match update(&self.request(), &files, &mut Budget::of(u32::MAX))? {
                 Step::Settled(repository) => return Ok((*repository, round)),
                 Step::Unknown(missing) => panic!("{missing:?}"),
                 Step::Needs(needs) => {

@@ -64,12 +64,8 @@ fn a_root_that_the_old_keys_did_not_sign_is_refused() {
     let remembered = crate::tuf::Remembered { root: remembered.root, ..Default::default() };
     let mut asking = Asking::with(key(4));
     asking.remembered = Some(remembered);
-    let by_hash = Role::root().file_by_hash(&{
-        use sha2::Digest as _;
-        sha2::Sha256::digest(&one).into()
-    });
     let with = |mut files: BTreeMap<String, Vec<u8>>, bytes: &[u8]| {
-        files.insert(by_hash.clone(), bytes.to_vec());
+        files.insert("1.root.json".to_owned(), bytes.to_vec());
         files
     };
     let files = with(files, &one);
@@ -77,7 +73,11 @@ fn a_root_that_the_old_keys_did_not_sign_is_refused() {
     let good = with(good, &one);
     assert_eq!(asking.ask(&good).expect("leads there").remember().root.as_ref().map(|seen| seen.version), Some(4));
     let other = with(good.clone(), &good["2.root.json"]);
-    assert!(matches!(asking.ask(&other), Err(TrustError::Hash { .. })));
+    assert!(matches!(asking.ask(&other), Err(TrustError::RootVersion { got: 2, .. })));
+    let mut stranger = Published::new();
+    stranger.root["expires"] = super::after(7).into();
+    let other = with(good, &stranger.signed(&Role::root(), &stranger.root));
+    assert!(matches!(asking.ask(&other), Err(TrustError::OtherContent { version: 1, .. })));
 }
 
 #[test]

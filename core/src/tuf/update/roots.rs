@@ -20,7 +20,7 @@ impl<'b> Updater<'_, 'b> {
             return Ok(None);
         }
         let now = (self.expiry == Expiry::Enforced).then_some(self.request.now);
-        newest.check_own(self.request.gun, now, &mut self.budget)?;
+        newest.check_own(self.request.gun, now, self.budget)?;
         let signers = self.budget.check(&newest.envelope, newest.root.root())?.unwrap_or_default();
         let keys = newest.root.root().clone();
         let sha256 = newest.envelope.sha256().clone();
@@ -37,20 +37,20 @@ impl<'b> Updater<'_, 'b> {
         if newest.root.version() <= seen.version {
             return Ok(true);
         }
-        let name = format!("{}.{}.json", Role::root(), seen.sha256.encoded());
+        let name = Role::root().file_by_version(seen.version);
         let Some(bytes) = self.file(&name, Some(&Role::root()), MAX_ROOT_FILE_BYTES)? else { return Ok(false) };
-        if let Err(mismatch) = seen.sha256.check(bytes) {
-            let (role, by) = (Role::root(), Role::root());
-            return Err(TrustError::Hash { role, by, got: mismatch.got, want: mismatch.want });
+        let start = versioned(&name, bytes, seen.version)?;
+        if *start.envelope.sha256() != seen.sha256 {
+            let (role, got) = (Role::root(), start.envelope.sha256().clone());
+            return Err(TrustError::OtherContent { role, version: seen.version, got, remembered: seen.sha256 });
         }
-        let start = candidate(&name, bytes)?.root;
-        self.leads_to(&start, newest)
+        self.leads_to(&start.root, newest)
     }
 
     /// A pin names the newest root's keys, or those of an older one that leads to it.
     fn is_pinned(&mut self, anchors: &[&Anchor], newest: &Candidate) -> Result<bool, TrustError> {
         let (gun, now) = (self.request.gun, self.request.now);
-        let direct = newest.check_pinned(anchors, gun, now, self.expiry == Expiry::Enforced, &mut self.budget);
+        let direct = newest.check_pinned(anchors, gun, now, self.expiry == Expiry::Enforced, self.budget);
         let older: Vec<&Anchor> = anchors.iter().copied().filter(|anchor| anchor.may_be_succeeded()).collect();
         let (Err(reason), false) = (&direct, older.is_empty()) else { return direct.map(|()| true) };
         let last = newest.root.version().saturating_sub(1);
@@ -66,7 +66,7 @@ impl<'b> Updater<'_, 'b> {
             }
             let Some(bytes) = self.file(&name, Some(&Role::root()), MAX_ROOT_FILE_BYTES)? else { continue };
             let candidate = versioned(&name, bytes, version)?;
-            match candidate.check_pinned(&older, gun, now, false, &mut self.budget) {
+            match candidate.check_pinned(&older, gun, now, false, self.budget) {
                 Ok(()) => start = Some(candidate.root),
                 Err(TrustError::Work) => return Err(TrustError::Work),
                 Err(_) => {}
@@ -82,7 +82,7 @@ impl<'b> Updater<'_, 'b> {
     /// The keys of a root that is trusted signed the newest one, or those in between lead to it.
     fn leads_to(&mut self, start: &Root, newest: &Candidate) -> Result<bool, TrustError> {
         let gun = self.request.gun;
-        let direct = newest.check_successor_of(start, gun, &mut self.budget);
+        let direct = newest.check_successor_of(start, gun, self.budget);
         let (from, to) = (start.version(), newest.root.version());
         let between = from.saturating_add(1)..to;
         let (Err(TrustError::Rotation { .. }), false) = (&direct, between.is_empty()) else {
@@ -103,7 +103,7 @@ impl<'b> Updater<'_, 'b> {
         if !is_whole {
             return Ok(false);
         }
-        rotation::check_chain(start, &chain, newest, gun, &mut self.budget).map(|()| true)
+        rotation::check_chain(start, &chain, newest, gun, self.budget).map(|()| true)
     }
 }
 

@@ -21,8 +21,10 @@ const GENERATE: &str = "\
 Examples:
   bulla key generate
   bulla key generate --algorithm ed25519 --out release      (writes release.key and release.pub)
+  bulla key generate --form notary --role targets/releases --out alice      (for Docker Content Trust)
 
-The private key is encrypted in cosign's form, so `cosign sign --key` reads it as well. Files are never overwritten.";
+The private key is encrypted in cosign's form, so `cosign sign --key` reads it as well; or in Notary's, which `notary key import` and
+`docker trust key load` read. Files are never overwritten.";
 const SHOW: &str = "Example: bulla key show bulla.pub";
 const IMPORT: &str = "\
 Example: bulla key import openssl-rsa.pem --out release      (writes release.key and release.pub)
@@ -58,6 +60,31 @@ pub(crate) struct Generate {
     /// Write the private key without encryption (PKCS #8)
     #[arg(long)]
     no_passphrase: bool,
+    #[command(flatten)]
+    form: FormOptions,
+}
+
+/// In whose form a private key is written.
+#[derive(Debug, Args)]
+pub(crate) struct FormOptions {
+    /// Whose form the private key's file has
+    #[arg(long, value_enum, default_value_t = Form::Cosign)]
+    form: Form,
+    /// With --form notary: the role that the key signs, e.g. targets/releases, or the name of a signer
+    #[arg(long, value_name = "ROLE")]
+    role: Option<String>,
+    /// With --form notary: the collection whose key it is
+    #[arg(long, value_name = "GUN")]
+    gun: Option<String>,
+}
+
+/// Forms of private key files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// Cosign's encrypted PEM
+    Cosign,
+    /// Notary's PEM, encrypted as PKCS #8 is
+    Notary,
 }
 
 /// What is shown.
@@ -75,6 +102,8 @@ pub(crate) struct Import {
     /// Writes PREFIX.key and PREFIX.pub
     #[arg(long, value_name = "PREFIX")]
     out: PathBuf,
+    #[command(flatten)]
+    form: FormOptions,
 }
 
 /// Algorithms that the module makes keys for. RSA keys are made elsewhere and imported.
@@ -123,7 +152,14 @@ async fn generate(global: &Global, engine: &Engine, arguments: &Generate) -> Res
     let for_key = entropy(&limits, "keyEntropyBytes")?;
     let entropy = Zeroizing::new([for_key.as_slice(), entropy(&limits, "encryptionEntropyBytes")?.as_slice()].concat());
     let passphrase = passphrase.as_ref().map(|passphrase| passphrase.as_slice());
-    let key = ask::generate(engine, arguments.algorithm.word(), &entropy, passphrase).await?;
+    let key = match arguments.form.is_notarys()? {
+        false => ask::generate(engine, arguments.algorithm.word(), &entropy, passphrase).await?,
+        true => {
+            let plain = ask::generate(engine, arguments.algorithm.word(), &entropy, None).await?;
+            let pem = plain.written.ok_or_else(|| anyhow!("the module gave no private key"))?;
+            arguments.form.in_notarys_form(engine, &pem, passphrase).await?
+        }
+    };
     files.write(&key)?;
     output::either(global.output, || files.text("made", &key), || files.json(&key));
     Ok(Exit::Done)
@@ -165,10 +201,32 @@ async fn import(global: &Global, engine: &Engine, arguments: &Import) -> Result<
     };
     let pem = opened.written.ok_or_else(|| anyhow!("{shown}: the module gave no private key"))?;
     let passphrase = passphrase::for_new(&files.private.display().to_string(), true)?;
-    let key = in_cosigns_form(engine, &pem, &passphrase).await.context(shown)?;
+    let key = match arguments.form.is_notarys()? {
+        false => in_cosigns_form(engine, &pem, &passphrase).await.context(shown)?,
+        true => arguments.form.in_notarys_form(engine, &pem, Some(&passphrase)).await.context(shown)?,
+    };
     files.write(&key)?;
     output::either(global.output, || files.text("imported", &key), || files.json(&key));
     Ok(Exit::Done)
+}
+
+impl FormOptions {
+    fn is_notarys(&self) -> Result<bool> {
+        let given = [("--role", self.role.is_some()), ("--gun", self.gun.is_some())];
+        match (self.form, given.into_iter().find(|(_, is_given)| *is_given)) {
+            (Form::Notary, _) => Ok(true),
+            (Form::Cosign, None) => Ok(false),
+            (Form::Cosign, Some((option, _))) => bail!("{option} belongs to --form notary"),
+        }
+    }
+
+    /// The same key as Notary writes it.
+    async fn in_notarys_form(&self, engine: &Engine, pem: &[u8], passphrase: Option<&[u8]>) -> Result<KeyDescription> {
+        let entropy = entropy(&ask::describe(engine).await?, "notaryEntropyBytes")?;
+        let encryption = passphrase.map(|passphrase| (passphrase, entropy.as_slice()));
+        let write = Write::Notary { role: self.role.as_deref(), gun: self.gun.as_deref(), encryption };
+        ask::key(engine, pem, None, write).await.map_err(ask::plain)
+    }
 }
 
 /// The same key, encrypted as cosign does.
@@ -228,8 +286,9 @@ impl Files {
     }
 
     fn text(&self, verb: &str, key: &KeyDescription) -> String {
+        let id = key.notary_id.as_ref().map(|id| format!("\nNotary's id  {id}")).unwrap_or_default();
         format!(
-            "{verb}  {} key\nfingerprint  {}\nprivate key  {}\npublic key   {}",
+            "{verb}  {} key\nfingerprint  {}{id}\nprivate key  {}\npublic key   {}",
             key.algorithm,
             key.fingerprint,
             self.private.display(),
@@ -238,7 +297,11 @@ impl Files {
     }
 
     fn json(&self, key: &KeyDescription) -> Value {
-        json!({"algorithm": key.algorithm, "fingerprint": key.fingerprint, "privateKeyFile": self.private,
-            "publicKeyFile": self.public})
+        let mut shown = json!({"algorithm": key.algorithm, "fingerprint": key.fingerprint,
+            "privateKeyFile": self.private, "publicKeyFile": self.public});
+        if let (Some(id), Some(fields)) = (&key.notary_id, shown.as_object_mut()) {
+            fields.insert("notaryId".to_owned(), id.as_str().into());
+        }
+        shown
     }
 }

@@ -3,9 +3,11 @@
 mod attest;
 mod completions;
 mod demo;
+mod form;
 mod inspect;
 mod internal_compile;
 mod key;
+mod migrate;
 mod module;
 pub(crate) mod notation_plugin;
 mod policy;
@@ -36,6 +38,7 @@ pub(crate) enum Command {
     Policy(policy::Command),
     #[command(subcommand)]
     Trust(trust::Command),
+    Migrate(migrate::Arguments),
     Serve(serve::Arguments),
     Replay(replay::Arguments),
     #[command(subcommand)]
@@ -61,6 +64,7 @@ pub(crate) fn run(global: &Global, command: Command) -> Result<Exit> {
         Command::Key(command) => key::run(global, &command),
         Command::Policy(command) => policy::run(global, &command),
         Command::Trust(command) => trust::run(global, &command),
+        Command::Migrate(arguments) => migrate::run(global, &arguments),
         Command::Serve(arguments) => serve::run(global, &arguments),
         Command::Replay(arguments) => replay::run(global, &arguments),
         Command::Record(command) => record::run(global, &command),

@@ -102,7 +102,7 @@ pub(crate) fn run(
 }
 
 /// Publishes several at once: each waits a moment to see whether it stays.
-async fn publish(signing: &Signing<'_>, prepared: &[Prepared]) -> Result<()> {
+pub(super) async fn publish(signing: &Signing<'_>, prepared: &[Prepared]) -> Result<()> {
     let progress = Progress::after_a_second(prepared.len(), "published");
     let results: Vec<Result<()>> = futures_util::stream::iter(prepared)
         .map(|one| async {
@@ -126,7 +126,7 @@ async fn publish(signing: &Signing<'_>, prepared: &[Prepared]) -> Result<()> {
 }
 
 /// Asks before publishing, where there is somebody to ask. A script has said what it wants by calling `sign`.
-fn confirmed(prepared: &[Prepared]) -> Result<bool> {
+pub(super) fn confirmed(prepared: &[Prepared]) -> Result<bool> {
     if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         return Ok(true);
     }
@@ -141,7 +141,7 @@ fn confirmed(prepared: &[Prepared]) -> Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-fn plan_text(one: &Prepared) -> String {
+pub(super) fn plan_text(one: &Prepared) -> String {
     let plan = &one.plan;
     let mut text = format!("{}\n", one.image);
     if plan.already_there {
@@ -217,7 +217,7 @@ fn report(signer: &Signer, claim: &Claim, prepared: &[Prepared], is_published: b
     })
 }
 
-fn place(plan: &PushPlan) -> String {
+pub(super) fn place(plan: &PushPlan) -> String {
     let separator = if plan.tag.is_some() { ':' } else { '@' };
     format!("{}/{}{separator}{}", plan.registry, plan.repository, plan.reference)
 }

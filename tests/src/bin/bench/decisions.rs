@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::module::{BUDGET, Failure, KeyPair, point};
 use crate::table::{Table, median, ratio, show, times};
+use crate::trust;
 
 pub(crate) const IMAGE: &str = "bench.example/app";
 /// Junk around one good bundle: with it, as many as are looked at.
@@ -46,7 +47,7 @@ pub(crate) async fn measure(engine: &Engine, keys: &mut Sandbox, table: &mut Tab
     let many = native * (JUNK + 1);
     let peer = format!("{} native verifications, {}", JUNK + 1, show(many));
     table.row(&what, show(time), &peer, ratio(time, many));
-    Ok(())
+    trust::measure(engine, keys, native, table).await
 }
 
 async fn decide(

@@ -9,6 +9,7 @@ mod policies;
 mod records;
 mod requests;
 mod table;
+mod trust;
 
 use bulla_engine::{Compiler, Engine, ModuleBytes, Options};
 use table::Table;

@@ -7,6 +7,7 @@ use anyhow::Result;
 use bulla_engine::Engine;
 use bulla_registry::Sources;
 use bulla_server::{Circumstances, Decided, Decider, Outcome};
+use bulla_trust::Trust;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ use super::documents::{Known, known, without_forms};
 use crate::options::Global;
 use crate::output::{self, Exit};
 use crate::records::clean;
-use crate::sources::SourceOptions;
+use crate::sources::{SourceOptions, TrustOptions};
 use crate::verdict::{self, list, string};
 use crate::{policies, start};
 
@@ -65,6 +66,8 @@ pub(crate) struct Arguments {
     deadline: u64,
     #[command(flatten)]
     sources: SourceOptions,
+    #[command(flatten)]
+    trust: TrustOptions,
 }
 
 /// Decides and explains.
@@ -75,8 +78,9 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<Exit> {
     let files = policies::read(&arguments.policy)?;
     let engine = start::engine(global)?;
     let sources = arguments.sources.open()?;
+    let trust = arguments.trust.open(&arguments.sources, sources.stats())?;
     start::runtime()?.block_on(async {
-        let asking = Asking { engine: &engine, sources, arguments };
+        let asking = Asking { engine: &engine, sources, trust, arguments };
         let loaded = match check::validated(&engine, files.clone()).await? {
             Ok(loaded) => loaded,
             Err(invalid) => {
@@ -109,12 +113,16 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<Exit> {
 struct Asking<'a> {
     engine: &'a Engine,
     sources: Sources,
+    trust: Option<Trust>,
     arguments: &'a Arguments,
 }
 
 impl Asking<'_> {
     async fn decide(&self, loaded: bulla_server::Loaded) -> Decided {
-        let decider = Decider::new(self.engine.clone(), self.sources.clone(), loaded);
+        let mut decider = Decider::new(self.engine.clone(), self.sources.clone(), loaded);
+        if let Some(trust) = &self.trust {
+            decider = decider.trusting(trust.clone());
+        }
         let until = Instant::now() + Duration::from_secs(self.arguments.deadline);
         decider.decide_in(&self.arguments.image, &self.arguments.circumstances(), until).await
     }

@@ -1,5 +1,5 @@
-//! `bulla trust`: what a collection of Docker Content Trust says about itself, to be compared with what its owner says before
-//! anything is pinned.
+//! `bulla trust inspect`: what a collection of Docker Content Trust says about itself, to be compared with what its owner says
+//! before anything is pinned.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bulla_notary::{Notary, RoleFile};
 use bulla_registry::{Client, Credentials, Stats};
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use x509_cert::Certificate;
@@ -21,6 +21,7 @@ use crate::output::{self, Exit};
 use crate::records::clean;
 use crate::sources::SourceOptions;
 use crate::start;
+use crate::trust::server_of;
 
 /// Octets of one role file. 4 MiB: some ten thousand tags.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
@@ -37,16 +38,10 @@ Examples:
 Nothing is checked and nothing is pinned: it is what the server says. Ask the owner of the collection whether key ids and
 fingerprints are his, and write them into a policy: `contentTrust: {pins: {rootKeys: [ID]}}`.";
 
-/// Docker Content Trust: what a collection says about itself
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    Inspect(InspectArguments),
-}
-
 /// Show root keys, roles, tags and expiry of a collection, unchecked
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct InspectArguments {
+pub(crate) struct Arguments {
     /// The collection's globally unique name: registry and repository
     #[arg(value_name = "GUN")]
     gun: String,
@@ -54,18 +49,15 @@ pub(crate) struct InspectArguments {
     #[arg(long, value_name = "URL")]
     server: Option<String>,
     /// Certificates (PEM) of authorities that the server may use beside the system's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", alias = "trust-ca")]
     ca_file: Option<PathBuf>,
     #[command(flatten)]
     sources: SourceOptions,
 }
 
-/// Runs one of the commands.
-///
 /// # Errors
 /// When the server does not say enough.
-pub(crate) fn run(global: &Global, command: &Command) -> Result<Exit> {
-    let Command::Inspect(arguments) = command;
+pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<Exit> {
     start::runtime()?.block_on(inspect(global, arguments))
 }
 
@@ -91,15 +83,11 @@ impl Place<'_> {
     }
 }
 
-async fn inspect(global: &Global, arguments: &InspectArguments) -> Result<Exit> {
+async fn inspect(global: &Global, arguments: &Arguments) -> Result<Exit> {
     let config = arguments.sources.config()?;
     let ca_file = arguments.ca_file.as_deref().map(|path| ("--ca-file", path));
     let client = Client::over_tls(&config, Credentials::load(&config)?, Stats::default().into(), ca_file)?;
-    let host = arguments.gun.split('/').next().unwrap_or_default();
-    let server = arguments.server.clone().unwrap_or_else(|| match host {
-        "docker.io" => "https://notary.docker.io".to_owned(),
-        host => format!("https://{host}"),
-    });
+    let server = server_of(arguments.server.as_deref(), &arguments.gun);
     let place = Place { notary: Notary::new(client), server, gun: &arguments.gun, deadline: Instant::now() + BUDGET };
     let Some(root) = place.signed("root").await? else {
         bail!("{} has no collection {}", place.server, place.gun);

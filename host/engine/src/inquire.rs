@@ -1,6 +1,5 @@
-//! From an image to a list of what lies there for it (docs/abi.md, operation `inspect`).
-//!
-//! The loop is that of a decision, and the module remembers nothing between rounds: each one brings everything again.
+//! Operations that answer with needs and remember nothing between rounds (docs/abi.md: `inspect`, `update`, `publish`): each
+//! round brings the whole request again, with all evidence so far. The loop is that of a decision.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,26 +27,41 @@ pub async fn inspect(
     fetch: &dyn Source,
     deadline: Instant,
 ) -> Result<Value, DecideError> {
-    let sandbox = engine.sandbox_within(left(deadline)).await?;
-    list(sandbox, engine.turns(), inspection, &blobs, fetch, deadline).await
+    Ok(inquire(engine, Operation::Inspect, inspection, blobs, fetch, deadline).await?.0)
 }
 
-async fn list<C: Calls>(
-    mut calls: C,
-    turns: &Arc<Semaphore>,
-    inspection: &Value,
-    blobs: &[Vec<u8>],
+/// Carries out one of these operations in a fresh sandbox, as [`inspect`] does; gives what it answers in the end, and the blobs
+/// of that answer.
+///
+/// # Errors
+/// [`DecideError`]: no answer by `deadline`, or an error of the module.
+pub async fn inquire(
+    engine: &Engine,
+    operation: Operation,
+    request: &Value,
+    blobs: Vec<Vec<u8>>,
     fetch: &dyn Source,
     deadline: Instant,
-) -> Result<Value, DecideError> {
+) -> Result<(Value, Vec<Vec<u8>>), DecideError> {
+    let sandbox = engine.sandbox_within(left(deadline)).await?;
+    run(sandbox, engine.turns(), (operation, request, &blobs), fetch, deadline).await
+}
+
+async fn run<C: Calls>(
+    mut calls: C,
+    turns: &Arc<Semaphore>,
+    (operation, inquiry, blobs): (Operation, &Value, &[Vec<u8>]),
+    fetch: &dyn Source,
+    deadline: Instant,
+) -> Result<(Value, Vec<Vec<u8>>), DecideError> {
     let fetch_until = fetch_until(deadline);
     let mut ledger = Ledger::default();
     loop {
-        let request = Arc::new(request(inspection, blobs, &ledger.answered)?);
+        let request = Arc::new(request(inquiry, blobs, &ledger.answered)?);
         let reply;
-        (calls, reply) = turn(calls, turns, deadline, vec![Act::Call(Operation::Inspect, request)]).await?;
-        let needs = match Step::read(Operation::Inspect, &reply)? {
-            Step::End(listing) => return Ok(listing),
+        (calls, reply) = turn(calls, turns, deadline, vec![Act::Call(operation, request)]).await?;
+        let needs = match Step::read(operation, &reply)? {
+            Step::End(end) => return Ok((end, reply.blobs)),
             Step::Needs(needs) => needs,
         };
         ledger.ask(&needs)?;
@@ -56,10 +70,10 @@ async fn list<C: Calls>(
 }
 
 /// The request with all evidence so far, its blobs behind those that are there.
-fn request(inspection: &Value, blobs: &[Vec<u8>], answered: &[Answered]) -> Result<Message, DecideError> {
+fn request(inquiry: &Value, blobs: &[Vec<u8>], answered: &[Answered]) -> Result<Message, DecideError> {
     let mut message = Message { header: Vec::new(), blobs: blobs.to_vec() };
     let evidence = serde_json::to_value(add_evidence(&mut message, answered)?).map_err(SandboxError::Header)?;
-    let mut header = inspection.clone();
+    let mut header = inquiry.clone();
     if let Some(fields) = header.as_object_mut() {
         fields.insert("evidence".to_owned(), evidence);
     }
@@ -118,13 +132,14 @@ mod tests {
         json!({"ok": {"needs": ids.iter().map(need).collect::<Vec<_>>()}})
     }
 
-    async fn run(answers: impl IntoIterator<Item = Value>) -> (Result<Value, DecideError>, Vec<Message>) {
+    async fn listed(answers: impl IntoIterator<Item = Value>) -> (Result<Value, DecideError>, Vec<Message>) {
         let seen = Seen::default();
         let script = Script(answers.into_iter().collect(), seen.clone());
         let (turns, inspection) =
             (Arc::new(Semaphore::new(1)), json!({"image": "x", "keys": [{"name": "k", "key": 0}]}));
         let deadline = Instant::now() + Duration::from_secs(10);
-        let listing = list(script, &turns, &inspection, &[b"key".to_vec()], &Named, deadline).await;
+        let asked = (Operation::Inspect, &inspection, &[b"key".to_vec()][..]);
+        let listing = run(script, &turns, asked, &Named, deadline).await.map(|(listing, _)| listing);
         let seen = seen.lock().expect("no panic").clone();
         (listing, seen)
     }
@@ -132,7 +147,7 @@ mod tests {
     #[tokio::test]
     async fn each_round_brings_everything_again() {
         let end = json!({"ok": {"listing": {"entries": []}}});
-        let (listing, seen) = run([needs(&["a", "absent"]), needs(&["b"]), end]).await;
+        let (listing, seen) = listed([needs(&["a", "absent"]), needs(&["b"]), end]).await;
         assert_eq!(listing.expect("a listing"), json!({"entries": []}));
         let blobs: Vec<_> = seen.iter().map(|message| message.blobs.concat()).collect();
         assert_eq!(blobs, [&b"key"[..], b"keya", b"keyab"]);
@@ -144,13 +159,13 @@ mod tests {
 
     #[tokio::test]
     async fn what_cannot_end_is_an_error() {
-        let (listing, _) = run([needs(&["a"]), needs(&["a"])]).await;
+        let (listing, _) = listed([needs(&["a"]), needs(&["a"])]).await;
         assert!(matches!(listing, Err(DecideError::AskedAgain { .. })), "{listing:?}");
         let ids: Vec<String> = (0..20).map(|number| number.to_string()).collect();
-        let (listing, seen) = run(ids.iter().map(|id| needs(&[id]))).await;
+        let (listing, seen) = listed(ids.iter().map(|id| needs(&[id]))).await;
         assert!(matches!(listing, Err(DecideError::TooManyRounds)), "{listing:?}");
         assert_eq!(seen.len(), 13);
-        let (listing, _) = run([json!({"ok": {"verdict": {}}})]).await;
+        let (listing, _) = listed([json!({"ok": {"verdict": {}}})]).await;
         let error = listing.expect_err("no listing").to_string();
         assert_eq!(error, "the module answered inspect with neither needs nor a listing");
     }
