@@ -95,7 +95,11 @@ pub(super) fn role(file: &str) -> String {
 
 /// What is pinned, as it is kept apart what was seen with other pins.
 fn pins() -> String {
-    digest(format!("everywhere key {ROOT_KEY}\n")).replace("sha256:", "")
+    pins_of(ROOT_KEY)
+}
+
+fn pins_of(key: &str) -> String {
+    digest(format!("everywhere key {key}\n")).replace("sha256:", "")
 }
 
 pub(super) fn memory() -> String {
@@ -362,6 +366,13 @@ fn rollbacks(book: &mut Book) {
 fn roots(book: &mut Book) {
     let mut case = |name: &str, policy: String, files: &Files, comment: &str, expect: Expect| {
         let scene = first(policy, &image(":3.0", "manifest three\n"), files);
+        // What was seen with other pins is asked for under their name.
+        let strangers = format!("remembered {SERVER}/{GUN}:{}", pins_of(&"0".repeat(64)));
+        let scene = if name == "root-of-a-stranger" {
+            scene.answered(&strangers, json!({"outcome": "absent"}))
+        } else {
+            scene
+        };
         add(book, &format!("trust/{name}"), scene.vector("tuf", comment, expect));
     };
     let stranger = with("pins", json!({"rootKeys": ["0".repeat(64)]}));

@@ -66,7 +66,7 @@ fn framing(book: &mut Book) {
             ..vector("describe", "More blobs than one round of evidence has.", invalid().text("4096 blobs"))
         },
     );
-    for number in ["16", "-1", "2147483647", "-2147483648"] {
+    for number in ["99", "-1", "2147483647", "-2147483648"] {
         let expect = Expect::error("operation-unknown").text(number);
         let vector = Vector { header: Some(json!({})), ..vector(number, "There is no such operation.", expect) };
         add(book, &format!("message/operation-{}", number.replace('-', "minus-")), vector);
