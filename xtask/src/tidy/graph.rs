@@ -32,7 +32,6 @@ const CORE: [(&str, &str); 32] = [
     ("sec1", "keys"),
     ("serde", "formats"),
     ("serde_json", "formats"),
-    ("serde_path_to_error", "errors"),
     (
         "sha1",
         "identifiers of certificates in questions to OCSP responders, PBKDF2 of Notary's private keys; no signature is over it",
