@@ -36,6 +36,7 @@ pub mod policy;
 mod protojson;
 pub mod reference;
 mod shape;
+mod shape_tests;
 pub mod signing;
 pub mod statement;
 mod subject;
