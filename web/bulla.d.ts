@@ -19,8 +19,9 @@ export interface CheckRequest {
   image: string;
   /** Policy documents (docs/policy.md). */
   policies?: { name: string; text: string }[];
-  /** Public keys or certificates as PEM: one of them has to have signed. */
-  keys?: string[];
+  /** Public keys or certificates, as PEM or DER: one of them has to have signed. An authority's certificate is taken as a root of
+   * Notation, under which everybody's signature counts; policies say that in more detail. */
+  keys?: (string | Uint8Array)[];
   /** Where evidence comes from: an archive or folder in OCI layout, or a loose bundle… */
   files?: { path: string; file: Blob }[];
   /** …or anything that answers needs: `Gateway`, `Registry`, `Layout`, `Evidence`, or your own. */

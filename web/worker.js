@@ -2,7 +2,6 @@
 
 // What others import is named here as well, so that all of it is fetched at once; what only signing, replay or the network needs comes then.
 import "./bytes.js";
-import "./certificate.js";
 import "./loose.js";
 import "./record.js";
 import "./sources/layout.js";

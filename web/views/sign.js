@@ -107,30 +107,37 @@ export function signView(app) {
     stale();
     state.files = [...state.files.filter(({ path }) => !files.some((file) => file.path === path)), ...files];
     state.token = crypto.randomUUID();
-    const bar = progress(texts.check.reading);
+    const stop = new AbortController();
+    const bar = progress(texts.check.reading, () => stop.abort());
     bar.to(null);
     found.replaceChildren(bar);
     try {
-      const { images: there, items } = await app.work().run("collect", { token: state.token, files: state.files });
+      const { images: there, items } = await app.work().run(
+        "collect",
+        { token: state.token, files: state.files },
+        {
+          signal: stop.signal,
+          onProgress: ({ reading, share }) => reading && bar.to(share, texts.check.readingFile({ name: reading })),
+        },
+      );
       const problems = items.filter(({ kind }) => kind === "problem");
       state.rows = there.filter((image) => image.digest).map(rowOf);
       found.replaceChildren(
         ...problems.map(({ error }) => problemBox(error)),
         state.rows.length ? choiceList(state.rows) : el("p", {}, texts.check.noImages),
-        button(
-          texts.check.clear,
-          () => {
-            Object.assign(state, { files: [], rows: [], token: null });
-            found.replaceChildren();
-            stale();
-          },
-          { class: "small" },
-        ),
+        button(texts.check.clear, clear, { class: "small" }),
       );
       announce(texts.check.images({ count: state.rows.length }));
     } catch (error) {
-      found.replaceChildren(problemBox(error));
+      if (stop.signal.aborted) clear();
+      else found.replaceChildren(problemBox(error));
     }
+  }
+
+  function clear() {
+    Object.assign(state, { files: [], rows: [], token: null });
+    found.replaceChildren();
+    stale();
   }
 
   function rowOf(image) {
