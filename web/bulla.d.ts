@@ -127,6 +127,9 @@ export interface SignRequest {
   /** `legacy` is what every cosign reads, `bundle` what cosign 3 writes. */
   form?: "legacy" | "bundle";
   annotations?: Record<string, string>;
+  /** A statement about the images in place of a signature: its type, a URI or one of cosign's names, and the predicate as
+   * `cosign attest` takes it. The type `custom` wants a time. */
+  attestation?: { predicateType: string; predicate: Uint8Array; now?: number };
   signatureRepository?: string;
   module?: Loaded;
   signal?: AbortSignal;

@@ -66,7 +66,17 @@ export async function check({
 }
 
 /** Signs images and gives their push plans, and the same as an archive in OCI layout. Publishes nothing. */
-export async function sign({ images, key, form, annotations, signatureRepository, module, signal, onProgress }) {
+export async function sign({
+  images,
+  key,
+  form,
+  annotations,
+  attestation,
+  signatureRepository,
+  module,
+  signal,
+  onProgress,
+}) {
   const { compiled } = await (module ?? ownModule());
   const signer = key.privateKey ? await webCryptoSigner(key) : await fileSigner(compiled, key.file, key.passphrase);
   try {
@@ -74,6 +84,7 @@ export async function sign({ images, key, form, annotations, signatureRepository
       images,
       form,
       annotations,
+      attestation,
       signatureRepository,
       signer,
       signal,

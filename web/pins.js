@@ -124,6 +124,16 @@ export function documentsOf(pins) {
   }));
 }
 
+/** The policy document by which an image has to be attested by this pin. */
+export function attestedBy(pin, predicateType) {
+  const signed = documentOf([], [{ ...pin, label: "key" }]);
+  const attestation = `  attestations:\n    it: {predicateType: ${quoted(predicateType)}, signer: "key"}\n`;
+  return {
+    name: "attested.yaml",
+    text: signed.replace(/ {2}require: .*\n$/, `${attestation}  require: {attestation: it}\n`),
+  };
+}
+
 // JSON texts are YAML texts, so whatever a label holds stays a label.
 const quoted = JSON.stringify;
 

@@ -11,6 +11,8 @@ import { signed } from "./40-sign.mjs";
 import { bulla as host } from "./95-host.mjs";
 
 const PASSPHRASE = "correct horse";
+/** Of the attestation that the page signs. */
+const PREDICATE_TYPE = "https://page.example/built/v1";
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 /** Where `cargo xtask peers` links programs, and where it keeps them. */
 const peers = [process.env.BULLA_PEERS, join(root, "target/peers/bin")].filter(Boolean);
@@ -147,6 +149,24 @@ export const flows = missing.length
             );
             flow.expect(stdout.includes("critical") || stdout.includes("sha256:"), `${version} accepts: ${stdout}`);
           }
+          const page = await flow.page({ hash: "#sign" });
+          await give(page, archive, { view: "sign" });
+          await page.getByLabel("Signed as").fill(name);
+          await give(page, join(scratch, "cosign.key"), { view: "sign", place: 1 });
+          await page.getByLabel("Passphrase", { exact: true }).fill(PASSPHRASE);
+          await page.getByLabel("An attestation").check();
+          await page.getByLabel("Type of the statement").fill(PREDICATE_TYPE);
+          writeFileSync(join(scratch, "built.json"), '{"by": "a page"}');
+          await give(page, join(scratch, "built.json"), { view: "sign", place: 2 });
+          const made = await signed(flow, page);
+          writeFileSync(join(scratch, made.name), made.bytes);
+          for (const line of (await page.locator("#sign .results pre").last().innerText()).trim().split("\n")) {
+            const [from, to] = line.replace(/^skopeo copy --all /, "").split(" ");
+            await skopeo(from.replace(":", `:${scratch}/`), to);
+          }
+          const attested = ["verify-attestation", ...verify.slice(1), "cosign.pub", "--type", PREDICATE_TYPE, name];
+          const { stdout } = await cosign("cosign-2.6", scratch, ...attested);
+          flow.expect(stdout.includes("payload"), `cosign accepts the attestation: ${stdout}`);
           flow.expect(address.startsWith("127.0.0.1:"), "loopback only");
         });
       },
