@@ -19,8 +19,9 @@ export interface CheckRequest {
   image: string;
   /** Policy documents (docs/policy.md). */
   policies?: { name: string; text: string }[];
-  /** Public keys or certificates as PEM: one of them has to have signed. */
-  keys?: string[];
+  /** Public keys or certificates, as PEM or DER: one of them has to have signed. An authority's certificate is taken as a root of
+   * Notation, under which everybody's signature counts; policies say that in more detail. */
+  keys?: (string | Uint8Array)[];
   /** Where evidence comes from: an archive or folder in OCI layout, or a loose bundle… */
   files?: { path: string; file: Blob }[];
   /** …or anything that answers needs: `Gateway`, `Registry`, `Layout`, `Evidence`, or your own. */
@@ -126,6 +127,9 @@ export interface SignRequest {
   /** `legacy` is what every cosign reads, `bundle` what cosign 3 writes. */
   form?: "legacy" | "bundle";
   annotations?: Record<string, string>;
+  /** A statement about the images in place of a signature: its type, a URI or one of cosign's names, and the predicate as
+   * `cosign attest` takes it. The type `custom` wants a time. */
+  attestation?: { predicateType: string; predicate: Uint8Array; now?: number };
   signatureRepository?: string;
   module?: Loaded;
   signal?: AbortSignal;

@@ -5,7 +5,7 @@ import { sha256 } from "./bytes.js";
 import { collect } from "./collect.js";
 import { decide, platforms } from "./decide.js";
 import { compile, operation, start } from "./module.js";
-import { documentsOf, readPin } from "./pins.js";
+import { documentsOf, pinnedFor, readPin } from "./pins.js";
 import { layoutOf } from "./plan.js";
 import { Problem } from "./problem.js";
 import { replay as replayRecord } from "./replay.js";
@@ -49,7 +49,10 @@ export async function check({
 }) {
   const { compiled } = await (module ?? ownModule());
   const pins = await Promise.all(
-    keys.map(async (key, index) => ({ label: `key ${index + 1}`, ...(await readPin(compiled, key)) })),
+    keys.map(async (key, index) => {
+      const pin = await readPin(compiled, key);
+      return { label: `key ${index + 1}`, ...pinnedFor(pin.uses[0], pin) };
+    }),
   );
   const documents = [...documentsOf(pins), ...policies];
   const from = source ?? (await layoutIn(compiled, files, signal));
@@ -63,7 +66,17 @@ export async function check({
 }
 
 /** Signs images and gives their push plans, and the same as an archive in OCI layout. Publishes nothing. */
-export async function sign({ images, key, form, annotations, signatureRepository, module, signal, onProgress }) {
+export async function sign({
+  images,
+  key,
+  form,
+  annotations,
+  attestation,
+  signatureRepository,
+  module,
+  signal,
+  onProgress,
+}) {
   const { compiled } = await (module ?? ownModule());
   const signer = key.privateKey ? await webCryptoSigner(key) : await fileSigner(compiled, key.file, key.passphrase);
   try {
@@ -71,6 +84,7 @@ export async function sign({ images, key, form, annotations, signatureRepository
       images,
       form,
       annotations,
+      attestation,
       signatureRepository,
       signer,
       signal,

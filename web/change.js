@@ -6,9 +6,16 @@ import { texts } from "./texts.js";
 const TELLING = [
   "unfetched",
   "budget",
+  "notation-unknown",
+  "notation-metadata",
+  "notation-timestamp",
+  "notation-revocation",
+  "notation-expiry",
   "wrong-identity",
   "annotation",
   "predicate",
+  "no-time",
+  "age",
   "condition",
   "wrong-digest",
   "wrong-predicate-type",
@@ -64,10 +71,12 @@ function leaf({ reasons = [], key }, signer, attestation, image) {
   const { code, message = "" } = reason;
   const said = texts.change;
   if (["unfetched", "budget", "index", "revoked-digest"].includes(code)) return general(code, message);
+  if (code === "notation-unknown") return general("unfetched", message);
   if (OVER.has(code)) return said.over({ signer });
   if (code === "wrong-identity") return said.identity({ signer });
   if (code === "annotation") return said.annotation({ signer });
-  if (code === "predicate" || code === "condition") return said.predicate({ signer });
+  if (["predicate", "condition", "age", "no-time"].includes(code)) return said.predicate({ signer });
+  if (/^(notation|trust)-/.test(code ?? "")) return said.without({ signer, message });
   return attestation === null ? said.sign({ signer, image, key }) : said.attest({ signer, image, attestation });
 }
 

@@ -3,7 +3,7 @@
 import { toBytes, toJson, toText } from "./bytes.js";
 import { isBundle, layoutOfBundle } from "./loose.js";
 import { ModuleError, operation, start } from "./module.js";
-import { readPin, readPolicies } from "./pins.js";
+import { pinnedFor, readPin, readPolicies } from "./pins.js";
 import { plain, Problem } from "./problem.js";
 import { isRecord } from "./record.js";
 import { readPieces } from "./sources/evidence.js";
@@ -84,6 +84,8 @@ async function one(compiled, name, file, found, add, { onProgress, signal }) {
   if (file.size > MAX_MESSAGE_BYTES || (file.size > MAX_TEXT_BYTES && head[3] !== 0))
     throw new Problem("fileUnknown", { name });
   const bytes = new Uint8Array(await file.arrayBuffer());
+  // DER is one SEQUENCE; a message has its header, an object, behind four octets of length.
+  if (bytes[0] === 0x30 && bytes[4] !== 0x7b && toText(bytes) === null) return pinned(compiled, name, bytes, found);
   if (isRecord(bytes)) return { kind: "record" };
   const text = toText(bytes);
   if (text === null || head[3] === 0) {
@@ -92,7 +94,8 @@ async function one(compiled, name, file, found, add, { onProgress, signal }) {
     found.evidence.push({ name, ...read });
     return { kind: "evidence" };
   }
-  if (text.includes("-----BEGIN")) return pinned(compiled, name, text, found);
+  // A policy holds keys as well, and is more than they are.
+  if (text.includes("-----BEGIN") && !/^\s*kind:/m.test(text)) return pinned(compiled, name, text, found);
   const value = toJson(bytes);
   if (isBundle(value)) {
     await add(name, await layoutOfBundle(name, bytes));
@@ -102,12 +105,11 @@ async function one(compiled, name, file, found, add, { onProgress, signal }) {
   return policy(compiled, name, text, found);
 }
 
-async function pinned(compiled, name, text, found) {
-  // A policy holds keys as well, and is more than they are.
-  if (/^\s*kind:/m.test(text)) return policy(compiled, name, text, found);
-  const pin = await readPin(compiled, text);
+async function pinned(compiled, name, given, found) {
+  const pin = await readPin(compiled, given);
+  const [use] = pin.uses;
   found.keys.push({ name, ...pin });
-  return { kind: "key", fingerprint: pin.fingerprint };
+  return { kind: use === "key" ? "key" : "root", fingerprint: pinnedFor(use, pin).fingerprint };
 }
 
 async function policy(compiled, name, text, found) {

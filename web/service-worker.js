@@ -11,7 +11,6 @@ export const FILES = [
   "bulla.wasm",
   "bulla.js",
   "bytes.js",
-  "certificate.js",
   "change.js",
   "collect.js",
   "config.js",

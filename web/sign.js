@@ -3,14 +3,25 @@
 import { operation, start } from "./module.js";
 
 /**
+ * What is said about every image in place of “it is signed”: a predicate of some type, as `cosign attest` takes it.
+ * @typedef {{predicateType: string, predicate: Uint8Array, now?: number}} Attestation `now`, Unix time, for the type `custom`
+ */
+
+/**
  * What will be signed, exactly.
  * @param {{image: string}[]} images references by digest
+ * @param {Attestation | null} attestation
  * @returns {Promise<{image: string, payload: Uint8Array, message: Uint8Array, hash: string, digest: string}[]>}
  */
-export async function prepare(compiled, { images, form = "legacy", annotations = {} }) {
+export async function prepare(compiled, { images, form = "legacy", annotations = {}, attestation = null }) {
   const instance = await start(compiled);
+  const { predicateType, predicate, now } = attestation ?? {};
+  const statement = attestation
+    ? { attestation: { predicateType, predicate: 0, ...(now !== undefined && { now }) } }
+    : { annotations };
   return images.map(({ image }) => {
-    const { ok, blobs } = instance.call(operation.prepare, { image, form, annotations });
+    const request = { image, form, ...statement };
+    const { ok, blobs } = instance.call(operation.prepare, request, attestation ? [predicate] : []);
     return { image, payload: blobs[ok.payload], message: blobs[ok.message], hash: ok.hash, digest: ok.digest };
   });
 }
@@ -23,9 +34,10 @@ export async function prepare(compiled, { images, form = "legacy", annotations =
  */
 export async function sign(
   compiled,
-  { images, form = "legacy", annotations = {}, signatureRepository, signer, signal, onProgress },
+  { images, form = "legacy", annotations = {}, attestation = null, signatureRepository, signer, signal, onProgress },
 ) {
-  const prepared = await prepare(compiled, { images, form, annotations });
+  const prepared = await prepare(compiled, { images, form, annotations, attestation });
+  const predicateType = attestation?.predicateType ?? null;
   const plans = [];
   for (const [index, { image, payload, message, hash }] of prepared.entries()) {
     signal?.throwIfAborted();
@@ -33,7 +45,7 @@ export async function sign(
     const signature = await signer.sign(message, hash);
     const { publicKey } = signer;
     const { manifest, mediaType, existing } = images[index];
-    const signed = { image, form, payload, signature, publicKey, signatureRepository };
+    const signed = { image, form, predicateType, payload, signature, publicKey, signatureRepository };
     plans.push(await assemble(compiled, signed, { manifest, mediaType, existing }));
   }
   return plans;
@@ -43,11 +55,12 @@ export async function sign(
 export const assembleAnew = (compiled, { signed }, existing) => assemble(compiled, signed, { existing });
 
 async function assemble(compiled, signed, { manifest, mediaType, existing }) {
-  const { image, form, payload, signature, publicKey, signatureRepository } = signed;
+  const { image, form, predicateType, payload, signature, publicKey, signatureRepository } = signed;
   // A fresh instance for each: what one image brought along is not there for the next.
   const instance = await start(compiled);
   const blobs = [payload, signature, publicKey];
   const header = { image, form, payload: 0, signature: 1, publicKey: 2 };
+  if (predicateType !== null) header.attestation = { predicateType };
   if (signatureRepository) header.signatureRepository = signatureRepository;
   if (form === "bundle") {
     header.manifest = blobs.push(manifest) - 1;

@@ -30,10 +30,10 @@ export const texts = {
 
   check: {
     title: "Check an image",
-    lead: "Is this image signed by a key that you trust? Only keys that you pinned count. Nothing that you drop here leaves your browser.",
+    lead: "Is this image signed by somebody that you trust? Only what you pinned counts. Nothing that you drop here leaves your browser.",
     againstPins: (counts) => `Checked against ${texts.check.pinsShort(counts)}.`,
     pinsShort: ({ keys, policies }) =>
-      [keys && plural(keys, "pinned key", "pinned keys"), policies && plural(policies, "policy", "policies")]
+      [keys && plural(keys, "pin", "pins"), policies && plural(policies, "policy", "policies")]
         .filter(Boolean)
         .join(" and "),
     againstDropped: ({ names }) => `Checked against what you dropped, for this check only: ${listed(names)}.`,
@@ -59,6 +59,7 @@ export const texts = {
       evidence: "is saved evidence.",
       record: "is a decision record.",
       key: "is a public key:",
+      root: "is a root certificate, under which Notation's signatures count:",
       policy: "is a policy.",
       converted: "is another system's policy, and was read as Bulla's own.",
     },
@@ -229,6 +230,7 @@ export const texts = {
       `a signature by “${signer}” for this repository, or checking it under the name that it was signed for.`,
     annotation: ({ signer }) => `a signature by “${signer}” with the annotations that the policy asks for.`,
     predicate: ({ signer }) => `an attestation by “${signer}” that says what the policy asks for, once it is so.`,
+    without: ({ signer, message }) => `a signature by “${signer}” that is not refused for this: ${message}.`,
     sign: ({ signer, image }) => `a signature by “${signer}” for ${image}.`,
     attest: ({ signer, image, attestation }) => `an attestation “${attestation}” by “${signer}” for ${image}.`,
     unfetched: ({ message }) => `having what could not be fetched: ${message}.`,
@@ -239,15 +241,38 @@ export const texts = {
 
   pins: {
     title: "Pins",
-    lead: "A pin is a key that you decided to trust. It is kept in this browser and comes from nowhere else: no key is ever fetched, and none is trusted because it came first.",
+    lead: "A pin is a key or a root certificate that you decided to trust. It is kept in this browser and comes from nowhere else: nothing is ever fetched, and nothing is trusted because it came first.",
     none: "Nothing is pinned yet.",
     everyImage: "For every image",
     scope: ({ scope }) => `For ${scope}`,
-    oneOf: ({ count }) =>
-      count === 1
-        ? "An image has to be signed by this key."
-        : `An image has to be signed by one of these ${count} keys.`,
+    oneOf: ({ count, waiting }) =>
+      [
+        count === 0
+          ? "Timestamps alone are nobody's signature: pin who signs, for the same images."
+          : count === 1
+            ? "An image has to be signed by this pin."
+            : `An image has to be signed by one of these ${count}.`,
+        waiting > 0 &&
+          (count === 1 ? "It counts" : `${waiting} of them ${waiting === 1 ? "counts" : "count"}`) +
+            " once the key or certificate is there.",
+      ]
+        .filter(Boolean)
+        .join(" "),
+    only: "Only",
     keyMissing: "only the fingerprint is known: it counts once you drop the key with a check",
+    certificateMissing: ({ use }) =>
+      `${use} · only the fingerprint is known: it counts once you drop the certificate with a check`,
+    atServer: ({ server }) => (server ? `at ${server}` : "at the image's registry"),
+    validWords: ({ from, until }) => `valid from ${from} until ${until}`,
+    short: {
+      key: "a key",
+      ca: "a root of Notation's signers",
+      signingAuthority: "a signing authority of Notation's",
+      tsa: "an authority for timestamps, of Notation's signers for the same images",
+      rootKey: "a root key of Docker Content Trust",
+      rootCertificate: "a root certificate of Docker Content Trust",
+      rootAuthority: "an authority over roots of Docker Content Trust",
+    },
     from: ({ moment }) => `from ${moment}`,
     until: ({ moment }) => `until ${moment}`,
     always: "counts always",
@@ -259,24 +284,70 @@ export const texts = {
     inPolicy: ({ policy, mode, what }) => `in ${policy} (${mode}), ${what}`,
     systems: {
       notation: ({ count }) => `Notation, by ${plural(count, "certificate", "certificates")}:`,
-      contentTrust: ({ server }) => `Docker Content Trust at ${server}`,
+      contentTrust: ({ server }) => `Docker Content Trust ${texts.pins.atServer({ server })}`,
     },
     showText: "Show the document",
     export: "Export pins as a policy",
     add: "Add",
     material: "Public key, certificate, fingerprint or policy",
-    materialHint: "PEM, or the 64 digits of a fingerprint. A policy is YAML or JSON.",
+    materialHint: "PEM, or the 64 digits of a fingerprint or of a root key's id. A policy is YAML or JSON.",
     look: "Look at it",
     drop: "Or drop a file",
-    dropHint: "A .pub or .pem file, or a policy document.",
-    proposal: "Pin this key?",
-    compare: {
-      key: "Compare the fingerprint with one that you got in another way: by phone, from a colleague, from paper.",
-      certificate:
-        "This is the key inside a certificate. Who issued it is not looked at: you trust the key, as long as the certificate is valid. Compare the fingerprint first.",
-      fingerprint:
-        "The key itself is not known yet. Drop it together with an image; it counts if it has this fingerprint.",
+    dropHint: "A key or a certificate (.pub, .pem, .crt), or a policy document.",
+    proposal: "Pin this?",
+    ofKey: "Fingerprint of the key",
+    ofCertificate: "Fingerprint of the certificate",
+    ofRootKey: "Id of the root key",
+    certificate: "Certificate",
+    withIt: "Pinned with it",
+    useTitle: "What it is trusted for",
+    uses: {
+      key: "The key itself signs (cosign)",
+      ca: "Signers under it (Notation, ca)",
+      signingAuthority: "A signing authority (Notation, signingAuthority)",
+      tsa: "Timestamps (Notation, tsa)",
+      rootKey: "A root key (Docker Content Trust)",
+      rootCertificate: "A root certificate (Docker Content Trust)",
+      rootAuthority: "An authority over roots (Docker Content Trust)",
     },
+    useHints: {
+      key: "Signatures by exactly this key count.",
+      ca: "Signatures count whose certificates lead to this one.",
+      signingAuthority: "The same, for authorities that state the time themselves.",
+      tsa: "Whom signers of Notation, pinned for the same images, have their timestamps from.",
+      rootKey: "The id of a collection's root key, as “bulla trust inspect” and “notary key list” show it.",
+      rootCertificate: "The certificate of a collection's root key.",
+      rootAuthority: "Root certificates count that this authority issued.",
+    },
+    compare: {
+      key: "Compare the fingerprint with one that you got in another way: by phone, from a colleague, from paper. Of a certificate only the key counts, in the time that stands in it.",
+      ca: "Compare the certificate's fingerprint with one that you got in another way. Whoever has this authority's key can issue signers: say below whose signatures count.",
+      signingAuthority:
+        "Compare the certificate's fingerprint with one that you got in another way. This authority says who signed, and when.",
+      tsa: "Compare the certificate's fingerprint with one that you got in another way. Once it is pinned, Notation's signatures for these images need a timestamp of it.",
+      rootCertificate: "Compare the certificate's fingerprint with one that you got in another way.",
+      rootAuthority: "Compare the certificate's fingerprint with one that you got in another way.",
+    },
+    compareFingerprint: {
+      key: "The key itself is not known yet. Drop it together with an image; it counts if it has this fingerprint.",
+      ca: "The certificate is not known yet. Drop it together with an image; it counts if SHA-256 of it is this.",
+      signingAuthority:
+        "The certificate is not known yet. Drop it together with an image; it counts if SHA-256 of it is this.",
+      tsa: "The certificate is not known yet. Drop it together with an image; it counts if SHA-256 of it is this.",
+      rootKey: "The id is all that is needed: role files bring the key.",
+    },
+    identities: "Whose signatures count",
+    identitiesHint: "Subjects, one on each line. Leave it empty for everybody who has a certificate under this one.",
+    level: "How strictly",
+    levels: { strict: "strict", permissive: "permissive" },
+    levelHints: {
+      strict:
+        "Everything that Notation checks is enforced. A browser cannot ask whether a certificate was revoked: where one says how to, the answer is “not known”.",
+      permissive: "Expiry, timestamps and revocation are only logged.",
+    },
+    server: "Notary server",
+    serverHint:
+      "Leave it empty for the image's registry. A browser cannot ask it: check with “bulla verify”, or drop saved evidence.",
     label: "Name it",
     scopeField: "Only for these images",
     scopeHint: "Patterns such as registry.example/team/**, with the registry in full. Leave it empty for every image.",
@@ -284,7 +355,7 @@ export const texts = {
     notAfter: "Counts until (UTC)",
     pin: "Pin it",
     pinned: ({ label }) => `${label} is pinned`,
-    alreadyPinned: ({ label }) => `This key is pinned for the same images already, as “${label}”.`,
+    alreadyPinned: ({ label }) => `This is pinned for the same images already, as “${label}”.`,
     policyKept: ({ name }) => `${name} is kept`,
     noKeyInside: "There is an image in it, and no key. Images are checked under “Check”.",
   },
@@ -392,6 +463,19 @@ export const texts = {
     pinIt: "Pin it",
     savePrivateHint:
       "The private key is encrypted. It is kept in this browser as well, until you remove it; save it if you need it elsewhere.",
+    kind: "What kind",
+    signature: "A signature",
+    signatureHint: "That this image is signed by this key, and nothing else.",
+    attestation: "An attestation",
+    attestationHint: "A statement about the image: where it was built, what is in it, what was found.",
+    predicateType: "Type of the statement",
+    predicateTypeHint: "A URI, or one of cosign's names, such as slsaprovenance1 or cyclonedx.",
+    noPredicateType: "Say of which type the statement is.",
+    predicate: "Drop the statement",
+    predicateHint: "The predicate alone, as “cosign attest --predicate” takes it: mostly JSON.",
+    predicateTaken: ({ name, octets: count }) => `${name}, ${octets(count)}`,
+    predicateTooLarge: "A statement has at most 4 MiB.",
+    noPredicate: "Drop the statement that is to be attested.",
     form: "Form",
     legacy: "Signature image",
     legacyHint: "Under a tag; cosign 1, 2 and 3 read it.",
@@ -547,8 +631,7 @@ export const problems = {
   bundleSubject: ({ name }) =>
     `${name} is a bundle that names no image by its digest. Only bundles with a signed statement about an image can be checked.`,
   trustedRoot: () =>
-    "This is a trusted root. This version of the module checks signatures by keys, not by certificates under a root, so there is nothing yet that a pinned root would do.",
-  certificateUnreadable: () => "This certificate cannot be read.",
+    "This is Sigstore's trusted root. Under it people sign without a key of their own (keyless), by an identity. Bulla names such signatures and does not count them, so pinning this root would change nothing. Pin the public key of somebody who signs with one, or the root certificate of Notation's signers; a keyless signature is checked by “cosign verify --certificate-identity …”.",
   privateForPublic: () =>
     "This is a private key, and a public key is needed. It was not kept. If it is yours, “Sign” shows its public half.",
 
@@ -568,7 +651,8 @@ export const problems = {
   gatewayGone: () =>
     "The server of this page does not answer. What you dropped can still be checked; try again when it is back.",
   gatewayStatus: ({ status }) => `The gateway answered with HTTP ${status}.`,
-  gatewaySaid: ({ message, code }) => `The gateway says: ${message} (${code}).${advice[code] ? ` ${advice[code]}` : ""}`,
+  gatewaySaid: ({ message, code }) =>
+    `The gateway says: ${message} (${code}).${advice[code] ? ` ${advice[code]}` : ""}`,
   tokenForm: () => "A token has letters, digits and signs of ASCII only, and no spaces: look at what you typed.",
   gatewayAnswer: ({ need }) => `The gateway did not answer what it was asked: ${need}.`,
   gatewayTooMuch: ({ got, limit }) => `The gateway answered with ${octets(got)}, at most ${octets(limit)} are read.`,

@@ -2,7 +2,6 @@
 
 // What others import is named here as well, so that all of it is fetched at once; what only signing, replay or the network needs comes then.
 import "./bytes.js";
-import "./certificate.js";
 import "./loose.js";
 import "./record.js";
 import "./sources/layout.js";
@@ -64,12 +63,12 @@ const tasks = {
   },
 
   /** What is needed of images before they can be signed: digests, manifests, and what is signed already. */
-  async gather({ token, files, images, form, access }, report) {
+  async gather({ token, files, images, form, attests, access }, report) {
     const content = files.length ? await contentOf(token, files, report) : null;
     const gathered = [];
     for (const [index, { image, from }] of images.entries()) {
       report({ index, image });
-      gathered.push(await gatherOne(image, await sourceOf({ from, image, content, access }), form));
+      gathered.push(await gatherOne(image, await sourceOf({ from, image, content, access }), form, attests));
     }
     return gathered;
   },
@@ -79,7 +78,7 @@ const tasks = {
     return prepare(own.compiled, request);
   },
 
-  async sign({ images, form, annotations, file, passphrase, pair, kept }, report) {
+  async sign({ images, form, annotations, attestation, file, passphrase, pair, kept }, report) {
     const [{ sign }, { fileSigner, webCryptoSigner }, { fileName, layoutOf }] = await Promise.all([
       import("./sign.js"),
       import("./signers.js"),
@@ -87,7 +86,7 @@ const tasks = {
     ]);
     const signer = pair ? await webCryptoSigner(pair) : await fileSigner(own.compiled, file, passphrase);
     try {
-      const plans = await sign(own.compiled, { images, form, annotations, signer, onProgress: report });
+      const plans = await sign(own.compiled, { images, form, annotations, attestation, signer, onProgress: report });
       const repositories = new Map();
       for (const [index, plan] of plans.entries()) {
         const name = `${plan.registry}/${plan.repository}`;
@@ -275,7 +274,7 @@ async function leavesOf(source, verdict, documents, now) {
   return leaves;
 }
 
-async function gatherOne(image, source, form) {
+async function gatherOne(image, source, form, attests) {
   const { needFor } = await import("./sources/gateway.js");
   const place = placeOf(image);
   const answer = async (kind, reference, limit) => (await source.fetchAll([needFor(kind, place, reference, limit)]))[0];
@@ -304,7 +303,8 @@ async function gatherOne(image, source, form) {
     kept: [],
   };
   if (form !== "legacy") return gathered;
-  const there = await answer("manifest", `${digest.replace(":", "-")}.sig`, MAX_MANIFEST_BYTES);
+  const tag = `${digest.replace(":", "-")}.${attests ? "att" : "sig"}`;
+  const there = await answer("manifest", tag, MAX_MANIFEST_BYTES);
   if (there.outcome === "absent") return gathered;
   if (there.outcome !== "found") throw new Problem("existingUnknown", { image, reason: there.reason ?? there.outcome });
   const { layers = [], config } = JSON.parse(new TextDecoder().decode(there.bytes));

@@ -65,9 +65,9 @@ pub fn parse_as<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, Js
 /// # Errors
 /// [`JsonError::Shape`] with the path to the value that does not fit.
 pub fn shape<T: DeserializeOwned>(value: Value) -> Result<T, JsonError> {
-    serde_path_to_error::deserialize(value).map_err(|error| JsonError::Shape {
-        path: excerpt(&error.path().to_string()),
-        message: excerpt(&error.inner().to_string()),
+    crate::shape::shape(value).map_err(|misfit| JsonError::Shape {
+        path: if misfit.path.is_empty() { ".".to_owned() } else { excerpt(&misfit.path) },
+        message: excerpt(&misfit.message),
     })
 }
 

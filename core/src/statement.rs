@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::digest::{Digest, DigestError};
 use crate::json::{self, JsonError};
 use crate::limits::{MAX_ANNOTATIONS, MAX_SUBJECT_DIGESTS, MAX_SUBJECTS};
+use crate::ordered::Ordered as _;
 use crate::protojson::{Message, Names, shape};
 use crate::text::excerpt;
 
@@ -155,7 +156,7 @@ impl Statement {
             kind: TYPE,
             subject: [WrittenSubject {
                 name: subject_name,
-                digest: BTreeMap::from([(digest.algorithm().name(), digest.encoded())]),
+                digest: core::iter::once((digest.algorithm().name(), digest.encoded())).into_map(),
                 annotations,
             }],
             predicate_type,
@@ -187,7 +188,7 @@ impl Subject {
                 digests.push(digest.map_err(|error| StatementError::Digest { number, error })?);
             }
         }
-        let annotations: BTreeMap<_, _> = message.map("annotations")?.into_iter().collect();
+        let annotations: BTreeMap<_, _> = message.map("annotations")?.into_iter().into_map();
         if annotations.len() > MAX_ANNOTATIONS {
             return Err(StatementError::Annotations { number, got: annotations.len() });
         }

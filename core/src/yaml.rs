@@ -114,16 +114,8 @@ impl Document {
     /// # Errors
     /// [`YamlError`] at the value that does not fit.
     pub fn shape<T: DeserializeOwned>(&self) -> Result<T, YamlError> {
-        serde_path_to_error::deserialize(self.value.clone()).map_err(|error| {
-            let path = match error.path().to_string() {
-                root if root == "." => String::new(),
-                path => path,
-            };
-            // An unknown field is shown at its own place, not at its parent's.
-            let message = error.inner().to_string();
-            let place = self.place(&path);
-            YamlError { place, path, message }
-        })
+        // An unknown field is shown at its own place, not at its parent's.
+        crate::shape::shape(self.value.clone()).map_err(|misfit| self.error(&misfit.path, misfit.message))
     }
 }
 

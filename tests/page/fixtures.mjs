@@ -1,6 +1,10 @@
 // Images, signatures and records for the flows, made by the module itself.
 
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, createPrivateKey, randomBytes, sign } from "node:crypto";
+import { readFileSync } from "node:fs";
+
+/** A certificate, chain or key of core's material for Notation (core/testdata/notation/README.md). */
+export const material = (name) => readFileSync(new URL(`../../core/testdata/notation/${name}`, import.meta.url));
 
 export async function fixtures({ web, moduleBytes }) {
   const at = (name) => import(new URL(name, `file://${web}/`).href);
@@ -77,6 +81,33 @@ export async function fixtures({ web, moduleBytes }) {
   async function signed(images, signer, options = {}) {
     const { plans } = await bulla.sign({ module, key: { file: Uint8Array.from(signer.file) }, ...options, images });
     return plans;
+  }
+
+  /** A plan with a signature as notation makes it, by the key of core's material and with these certificates beside it. */
+  async function notarized(name, one, ...certificates) {
+    const instance = await start(module.compiled);
+    const chain = Buffer.concat(certificates.map(material));
+    const about = { image: `${name}@${one.digest}`, form: "notation", manifest: 0, mediaType: one.mediaType };
+    const now = Math.floor(Date.now() / 1000) - 60;
+    const prepared = instance.call(operation.prepare, { ...about, notation: { envelope: "jws", chain: 1, now } }, [
+      one.manifest,
+      chain,
+    ]);
+    const [payload, protected_, message] = ["payload", "protected", "message"].map(
+      (part) => prepared.blobs[prepared.ok[part]],
+    );
+    const key = createPrivateKey(material("p256.key"));
+    const signature = sign(prepared.ok.hash, message, { key, dsaEncoding: "ieee-p1363" });
+    const { ok, blobs } = instance.call(
+      operation.assemble,
+      { ...about, payload: 2, signature: 3, notation: { envelope: "jws", chain: 1, protected: 4 } },
+      [one.manifest, chain, payload, signature, protected_],
+    );
+    return {
+      ...ok,
+      manifest: blobs[ok.manifest],
+      blobs: ok.blobs.map(({ blob, ...said }) => ({ ...said, bytes: blobs[blob] })),
+    };
   }
 
   /** The files of a layout with these images by name, and what was signed about them. */
@@ -183,6 +214,7 @@ export async function fixtures({ web, moduleBytes }) {
     image,
     index,
     signed,
+    notarized,
     layoutFiles,
     tar,
     record,

@@ -10,6 +10,10 @@ import { serve } from "./server.mjs";
 
 /** Milliseconds for one flow. The vectors take half a minute, and much longer where others work as well. */
 const LONGEST_FLOW = 300_000;
+/** Flows at a time. Most of one is waiting: for the browser, for a program, for the module to be compiled. */
+const LANES = 3;
+/** Files with flows that take longest. */
+const LONG = ["50-vectors.mjs", "90-cosign.mjs", "95-host.mjs"];
 // Leaving by the door ends the browser and whatever else was started.
 process.on("SIGTERM", () => process.exit(143));
 const here = dirname(fileURLToPath(import.meta.url));
@@ -35,40 +39,50 @@ for (const path of [web, module, chromium]) if (!existsSync(path)) throw new Err
 
 const made = await fixtures(env);
 const browser = await launch(chromium);
-let failed = 0;
-const started = performance.now();
+const flows = [];
 for (const file of readdirSync(join(here, "flows")).sort()) {
   if (only && !file.includes(only)) continue;
-  const { flows } = await import(`./flows/${file}`);
-  for (const [name, run] of Object.entries(flows)) {
-    const server = await serve({ ...env, framing: made.framing });
-    const flow = new Flow({ browser, server, fixtures: made, shots: join(root, "target/page"), env });
-    const start = performance.now();
-    flow.broken.catch(() => {});
-    let timer;
-    const late = new Promise((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`not done after ${LONGEST_FLOW / 1000} s`)), LONGEST_FLOW);
-    });
-    let outcome = "ok  ";
-    let why = "";
-    try {
-      const note = await Promise.race([run(flow), late, flow.broken]);
-      if (note) why = note;
-    } catch (error) {
-      [outcome, why] = ["FAIL", error.message];
-    }
-    await flow.end().catch((error) => {
-      outcome = "FAIL";
-      why = [why, error.message].filter(Boolean).join("\n      ");
-    });
-    clearTimeout(timer);
-    await server.close();
-    if (outcome === "FAIL") failed += 1;
-    console.log(`${outcome}  ${name} (${Math.round(performance.now() - start)} ms)${why ? `\n      ${why}` : ""}`);
-  }
+  flows.push(...Object.entries((await import(`./flows/${file}`)).flows).map(([name, run]) => ({ name, run, file })));
 }
+// What takes longest begins first, so that nothing long is left alone at the end.
+flows.sort((a, b) => LONG.includes(b.file) - LONG.includes(a.file));
+let failed = 0;
+const started = performance.now();
+await Promise.all(Array.from({ length: timed ? 1 : LANES }, lane));
 await browser.close();
 console.log(
   `${failed ? `${failed} failed` : "all passed"} in ${((performance.now() - started) / 1000).toFixed(1)} s; screenshots in target/page`,
 );
 process.exit(failed ? 1 : 0);
+
+/** Runs one flow after the other, until there are no more. Each has a server and pages of its own. */
+async function lane() {
+  for (let next = flows.shift(); next; next = flows.shift()) await one(next);
+}
+
+async function one({ name, run }) {
+  const server = await serve({ ...env, framing: made.framing });
+  const flow = new Flow({ browser, server, fixtures: made, shots: join(root, "target/page"), env });
+  const start = performance.now();
+  flow.broken.catch(() => {});
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done after ${LONGEST_FLOW / 1000} s`)), LONGEST_FLOW);
+  });
+  let outcome = "ok  ";
+  let why = "";
+  try {
+    const note = await Promise.race([run(flow), late, flow.broken]);
+    if (note) why = note;
+  } catch (error) {
+    [outcome, why] = ["FAIL", error.message];
+  }
+  await flow.end().catch((error) => {
+    outcome = "FAIL";
+    why = [why, error.message].filter(Boolean).join("\n      ");
+  });
+  clearTimeout(timer);
+  await server.close();
+  if (outcome === "FAIL") failed += 1;
+  console.log(`${outcome}  ${name} (${Math.round(performance.now() - start)} ms)${why ? `\n      ${why}` : ""}`);
+}

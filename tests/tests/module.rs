@@ -7,8 +7,8 @@ use std::io::Write as _;
 use bulla_tests::hosts;
 use wasmparser::{ExternalKind, Operator, Parser, Payload, Validator};
 
-/// Octets of the module. 3 MiB: what a page can load without a thought.
-const MAX_BYTES: usize = 3 << 20;
+/// Octets of the module: what a page can load without a thought.
+const MAX_BYTES: usize = 3_000_000;
 /// Octets of it as `bulla serve` sends it to a browser, with brotli.
 const MAX_SERVED_BYTES: usize = 800_000;
 

@@ -17,11 +17,6 @@ const LONGEST_END: Duration = Duration::from_secs(20);
 
 #[test]
 fn every_flow_holds_in_chromium() {
-    // Minutes of a browser: with `cargo xtask test --soak`.
-    if std::env::var_os("BULLA_SOAK").is_none_or(|value| value != "1") {
-        eprintln!("skipped every_flow_holds_in_chromium: it takes minutes, --soak runs it");
-        return;
-    }
     let Some(node) = peers::require("node") else { return };
     let Some(npm) = peers::require("npm") else { return };
     let Some(chromium) = peers::require("chromium") else { return };

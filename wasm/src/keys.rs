@@ -2,8 +2,9 @@
 
 use bulla_abi::{ErrorBody, Message};
 use bulla_core::key::{self, Algorithm, Hash, PrivateKey, PrivateKeyError, PublicKey, PublicKeyError};
-use bulla_core::tuf::key::{Key, KeyId};
+use bulla_core::tuf::key::Key;
 use bulla_core::tuf::private_key;
+use bulla_core::x509::{self, Certificate};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -123,12 +124,24 @@ enum Write {
     },
 }
 
-/// Describes a key, public or private. A private key is only shown as its public half, unless it is to be written anew.
+/// Describes a key: public, private, or in a certificate. A private key is only shown as its public half, unless it is to be
+/// written anew.
 pub(crate) fn key(message: &Message) -> Reply {
     let header: Described = reply::header(message)?;
     let file = reply::blob(message, header.key)?;
     match PublicKey::parse(file) {
-        Ok(public) if header.write.is_none() => return describe("public", &public, None, None),
+        Ok(public) if header.write.is_none() => return describe("public", &public, &[], None),
+        Err(problem) if header.write.is_none() && may_be_certificates(file) => {
+            return match (x509::read_all(file), is_pem(file)) {
+                (Ok(certificates), _) => match certificates.first() {
+                    Some(first) => describe("certificate", first.key(), &certificates, None),
+                    None => Err(error("key-invalid", problem)),
+                },
+                (Err(unread), true) => Err(error("key-invalid", unread)),
+                // DER that is neither: it was given as a key.
+                (Err(_), false) => Err(error("key-invalid", problem)),
+            };
+        }
         // Whoever only wants to see a key mostly has a public one: a file that is neither is told so as one.
         Err(problem)
             if header.write.is_none() && !matches!(problem, PublicKeyError::Private(_)) && !is_notarys(file) =>
@@ -156,28 +169,57 @@ pub(crate) fn key(message: &Message) -> Reply {
             };
             let file = private_key::write(&key, role.as_deref(), gun.as_deref(), encryption).map_err(key_error)?;
             let id = Key::bare(key.public().clone()).id();
-            return describe("private", key.public(), Some(file.as_bytes().to_vec()), Some(id));
+            let mut answer = describe("private", key.public(), &[], Some(file.as_bytes().to_vec()))?;
+            // What names the key in role files, and its file where Notary keeps it.
+            answer.set("notaryId", &id);
+            return Ok(answer);
         }
     };
-    describe("private", key.public(), written, None)
+    describe("private", key.public(), &[], written)
 }
 
-/// `notary_id` is the id of the key in role files, which also names its file where Notary keeps it.
-fn describe(kind: &str, public: &PublicKey, written: Option<Vec<u8>>, notary_id: Option<KeyId>) -> Reply {
+/// Whether a file that is no public key is to be read as certificates.
+fn may_be_certificates(file: &[u8]) -> bool {
+    file.first() == Some(&0x30) || is_pem(file)
+}
+
+fn is_pem(file: &[u8]) -> bool {
+    const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+    file.windows(BEGIN.len()).any(|window| window == BEGIN)
+}
+
+/// A certificate, for whoever decides whether to pin it. What it says of itself is not checked by anybody's signature.
+fn certificate(certificate: &Certificate, pem: usize) -> serde_json::Value {
+    let is_ca = certificate.extensions().basic_constraints.is_some_and(|constraints| constraints.is_ca);
+    json!({
+        "pem": pem,
+        "subject": certificate.subject_text(),
+        "thumbprint": certificate.thumbprint(),
+        "notBefore": certificate.not_before(),
+        "notAfter": certificate.not_after(),
+        "isCa": is_ca,
+        "isSelfIssued": certificate.is_self_issued(),
+    })
+}
+
+fn describe(kind: &str, public: &PublicKey, certificates: &[Certificate], written: Option<Vec<u8>>) -> Reply {
     let mut blobs = vec![public.to_pem().into_bytes()];
     let index = written.is_some().then_some(1);
     blobs.extend(written);
-    let mut header = json!({
+    let first_certificate = blobs.len();
+    blobs.extend(certificates.iter().map(|certificate| certificate.to_pem().into_bytes()));
+    let mut answer = json!({
         "kind": kind,
         "algorithm": public.algorithm(),
         "fingerprint": public.fingerprint(),
         "publicKey": 0,
         "privateKey": index,
     });
-    if let (Some(id), Some(members)) = (notary_id, header.as_object_mut()) {
-        members.insert("notaryId".to_owned(), id.to_string().into());
+    if !certificates.is_empty() {
+        answer["certificates"] =
+            certificates.iter().zip(first_certificate..).map(|(one, pem)| certificate(one, pem)).collect();
     }
-    Answer::with(&header, blobs)
+    Answer::with(&answer, blobs)
 }
 
 fn private(message: &Message, key: u32, passphrase: Option<u32>) -> Result<PrivateKey, ErrorBody> {

@@ -2,6 +2,7 @@
 
 use bulla_abi::{ErrorBody, Evidence, Message, Need, NeedKind, Operation, Outcome};
 use bulla_core::decision::{Question, Session, Step};
+use bulla_core::ordered::Ordered as _;
 use bulla_core::policy::PolicySet;
 use bulla_core::{evidence, limits};
 use serde::{Deserialize, Serialize};
@@ -97,7 +98,7 @@ impl Module {
         let header: Load = reply::header(message)?;
         let policies = read_policies(&header.documents, message)?;
         let registries: std::collections::BTreeSet<&str> =
-            policies.policies().iter().flat_map(|policy| policy.registries()).collect();
+            policies.policies().iter().flat_map(|policy| policy.registries()).into_set();
         let names: Vec<_> = policies
             .policies()
             .iter()

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use bulla_abi::{ErrorBody, Message};
 use bulla_core::notation::StoreKind;
+use bulla_core::ordered::Ordered as _;
 use bulla_core::policy::{Signer, System, convert};
 use bulla_core::reference::{Reference, Repository};
 use serde::Deserialize;
@@ -64,7 +65,7 @@ pub(crate) fn convert(message: &Message) -> Reply {
                 .iter()
                 .filter_map(|image| Reference::parse(image).ok())
                 .map(|image| image.repository().clone())
-                .collect();
+                .into_set();
             convert::convert_for(&repositories.into_iter().collect::<Vec<_>>(), source, &files)
         }
     }

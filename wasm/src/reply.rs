@@ -26,6 +26,13 @@ impl Answer {
         let header = serde_json::to_value(header).map_err(|e| error("internal", format!("the answer: {e}")))?;
         Ok(Self { header, blobs })
     }
+
+    /// One member more.
+    pub(crate) fn set(&mut self, name: &str, value: &impl ToString) {
+        if let Some(members) = self.header.as_object_mut() {
+            members.insert(name.to_owned(), value.to_string().into());
+        }
+    }
 }
 
 /// The bytes of a reply.

@@ -3,7 +3,7 @@
 import { accessFields } from "../access.js";
 import { announce, button, choiceList, digest, el, field, mark, problemBox, progress } from "../dom.js";
 import { dropPlace } from "../drop.js";
-import { documentsOf } from "../pins.js";
+import { completed, documentsOf, isComplete, pinnedFor } from "../pins.js";
 import { texts } from "../texts.js";
 import { verdictView } from "./verdict.js";
 
@@ -84,7 +84,7 @@ export function checkView(app) {
   async function trust() {
     const { keys = [], policies = [] } = drop.content ?? {};
     if (keys.length || policies.length) {
-      const pins = keys.map(({ name: label, ...key }) => ({ label, scope: [], ...key }));
+      const pins = keys.map(({ name: label, ...key }) => ({ label, scope: [], ...pinnedFor(key.uses[0], key) }));
       const names = [...keys.map(({ name: label }) => label), ...policies.map(({ name: label }) => label)];
       return {
         documents: [...documentsOf(pins), ...policies.map(({ name: label, text }) => ({ name: label, text }))],
@@ -94,7 +94,7 @@ export function checkView(app) {
     }
     const [pins, kept] = await Promise.all([app.store.all("pins"), app.store.all("policies")]);
     const documents = [...documentsOf(pins), ...kept.map(({ name: label, text }) => ({ name: label, text }))];
-    const usable = pins.filter(({ publicKey }) => publicKey).length;
+    const usable = pins.filter(isComplete).length;
     return {
       documents,
       words: documents.length ? said.againstPins({ keys: usable, policies: kept.length }) : said.againstNothing,
@@ -136,11 +136,11 @@ export function checkView(app) {
     if (drop.content.images.length === 1 && only.names.length === 1) await runChosen();
   }
 
-  /** A pin that is only a fingerprint is complete when its key comes along. */
+  /** A pin that is only a fingerprint is complete when its key or certificate comes along. */
   async function completePins(keys) {
     for (const pin of await app.store.all("pins")) {
-      const key = !pin.publicKey && keys.find(({ fingerprint }) => fingerprint === pin.fingerprint);
-      if (key?.publicKey) await app.store.put("pins", { ...pin, publicKey: key.publicKey, algorithm: key.algorithm });
+      const whole = keys.map((key) => completed(pin, key)).find(Boolean);
+      if (whole) await app.store.put("pins", whole);
     }
   }
 
@@ -202,9 +202,9 @@ export function checkView(app) {
         el("p", {}, start),
       );
       parts.push(form);
-    } else if (!items.some(({ kind }) => ["key", "policy", "converted", "record", "problem"].includes(kind))) {
+    } else if (!items.some(({ kind }) => ["key", "root", "policy", "converted", "record", "problem"].includes(kind))) {
       parts.push(el("p", {}, said.noImages));
-    } else if (items.every(({ kind }) => ["key", "policy", "converted"].includes(kind))) {
+    } else if (items.every(({ kind }) => ["key", "root", "policy", "converted"].includes(kind))) {
       parts.push(el("p", {}, said.keyOnly));
     }
     found.replaceChildren(...parts);

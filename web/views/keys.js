@@ -233,6 +233,7 @@ export function keyChooser(app, onChange) {
               fingerprint,
               algorithm,
               publicKey,
+              use: "key",
               scope: [],
               notBefore: null,
               notAfter: null,

@@ -1,8 +1,8 @@
-// Pins: the keys that count, for which images and how long; and policy documents as they stand.
+// Pins: the keys and roots that count, for which images and how long; and policy documents as they stand.
 
-import { announce, button, digest, el, field, problemBox, save } from "../dom.js";
+import { announce, button, choice, digest, el, field, problemBox, save } from "../dom.js";
 import { dropPlace } from "../drop.js";
-import { documentsOf } from "../pins.js";
+import { documentsOf, isComplete, pinnedFor, useOf } from "../pins.js";
 import { texts } from "../texts.js";
 
 export function pinsView(app) {
@@ -54,7 +54,7 @@ export function pinsView(app) {
               "section",
               { class: "scope" },
               el("h2", {}, scope ? said.scope({ scope }) : said.everyImage),
-              el("p", { class: "hint" }, said.oneOf({ count: together.length })),
+              el("p", { class: "hint" }, said.oneOf(counted(together))),
               el("ul", { class: "cards" }, together.map(pinCard)),
             ),
           ),
@@ -66,7 +66,7 @@ export function pinsView(app) {
             el("p", { class: "hint" }, said.policiesHint),
             el("ul", { class: "cards" }, policies.map(policyCard)),
           ),
-        pins.some(({ publicKey }) => publicKey) &&
+        documentsOf(pins).length > 0 &&
           el(
             "p",
             { class: "actions" },
@@ -79,12 +79,14 @@ export function pinsView(app) {
   }
 
   function pinCard(pin) {
+    const use = useOf(pin);
     const until = [
-      pin.notBefore && said.from({ moment: pin.notBefore }),
-      pin.notAfter && said.until({ moment: pin.notAfter }),
+      pin.notBefore && said.from({ moment: spaced(pin.notBefore) }),
+      pin.notAfter && said.until({ moment: spaced(pin.notAfter) }),
     ]
       .filter(Boolean)
       .join(", ");
+    const validity = use === "key" && (until || (isComplete(pin) && said.always));
     return el(
       "li",
       {},
@@ -93,7 +95,11 @@ export function pinsView(app) {
         {},
         el("h3", {}, pin.label),
         el("p", {}, digest(pin.fingerprint)),
-        el("p", { class: "hint" }, [pin.algorithm ?? said.keyMissing, until || said.always].join(" · ")),
+        pin.certificates?.map((one) =>
+          el("p", {}, el("code", {}, one.subject), el("span", { class: "hint" }, " · ", valid(one))),
+        ),
+        pin.identities?.length > 0 && el("p", {}, said.only, " ", el("code", {}, pin.identities.join("; "))),
+        el("p", { class: "hint" }, [pinWords(pin), validity].filter(Boolean).join(" · ")),
       ),
       button(
         said.remove,
@@ -181,7 +187,7 @@ export function pinsView(app) {
   }
 
   /** Shows what would be pinned; nothing is kept before somebody has compared the fingerprint. */
-  function propose(pin, source) {
+  function propose(given, source) {
     const label = field(
       said.label,
       el("input", {
@@ -189,7 +195,7 @@ export function pinsView(app) {
         required: true,
         maxlength: "100",
         autocomplete: "off",
-        value: source.replace(/\.(pub|pem|crt|cert)$/, ""),
+        value: source.replace(/\.(pub|pem|crt|cert|cer|der)$/, ""),
       }),
       { error: true },
     );
@@ -198,10 +204,43 @@ export function pinsView(app) {
       el("input", { type: "text", autocomplete: "off", spellcheck: "false", placeholder: "registry.example/team/**" }),
       { hint: said.scopeHint, error: true },
     );
-    const from = field(said.notBefore, el("input", { type: "date", value: pin.notBefore?.slice(0, 10) }));
-    const until = field(said.notAfter, el("input", { type: "date", value: pin.notAfter?.slice(0, 10) }), {
+    const from = field(said.notBefore, el("input", { type: "date", value: given.notBefore?.slice(0, 10) }));
+    const until = field(said.notAfter, el("input", { type: "date", value: given.notAfter?.slice(0, 10) }), {
       error: true,
     });
+    const identities = field(
+      said.identities,
+      el("textarea", {
+        rows: "2",
+        spellcheck: "false",
+        autocomplete: "off",
+        placeholder: "x509.subject: C=DE, ST=BE, O=Shop, CN=release",
+      }),
+      { hint: said.identitiesHint, error: true },
+    );
+    const level = choice(
+      said.level,
+      ["strict", "permissive"].map((value) => ({ value, label: said.levels[value], hint: said.levelHints[value] })),
+      "strict",
+    );
+    const server = field(
+      said.server,
+      el("input", {
+        type: "text",
+        autocomplete: "off",
+        spellcheck: "false",
+        placeholder: "https://notary.example:4443",
+      }),
+      { hint: said.serverHint, error: true },
+    );
+    const what = choice(
+      said.useTitle,
+      given.uses.map((value) => ({ value, label: said.uses[value], hint: said.useHints[value] })),
+      given.uses[0],
+      fit,
+    );
+    const shown = el("div", { class: "shown" });
+    const pair = el("div", { class: "pair" }, from, until);
     const box = el(
       "form",
       {
@@ -212,11 +251,14 @@ export function pinsView(app) {
         },
       },
       el("h3", {}, said.proposal),
-      el("p", {}, digest(pin.fingerprint)),
-      el("p", { class: "hint" }, said.compare[pin.source] ?? said.compare.key),
+      shown,
+      given.uses.length > 1 && what,
       label,
       scope,
-      el("div", { class: "pair" }, from, until),
+      identities,
+      level,
+      server,
+      pair,
       el(
         "p",
         {},
@@ -225,36 +267,81 @@ export function pinsView(app) {
         button(texts.cancel, () => box.remove()),
       ),
     );
+    fit();
     adding.append(box);
     label.control.focus();
 
-    async function pinIt() {
-      const { source: _, ...material } = pin;
-      const entry = {
-        ...material,
+    /** Shows what belongs to the use that is chosen, and the fingerprint of what would count. */
+    function fit() {
+      const use = what.value;
+      const pin = pinnedFor(use, given);
+      const compare = given.source === "fingerprint" ? said.compareFingerprint[use] : said.compare[use];
+      const [first, ...more] = given.certificates ?? [];
+      const rows = [
+        [use === "key" ? said.ofKey : use === "rootKey" ? said.ofRootKey : said.ofCertificate, digest(pin.fingerprint)],
+        first && [said.certificate, [el("code", {}, first.subject), el("p", { class: "hint" }, valid(first))]],
+        more.length > 0 && [said.withIt, certificateList(more)],
+      ].filter(Boolean);
+      shown.replaceChildren(
+        el(
+          "dl",
+          { class: "facts" },
+          rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
+        ),
+        el("p", { class: "hint" }, compare),
+      );
+      const isSigner = use === "ca" || use === "signingAuthority";
+      identities.hidden = level.hidden = !isSigner;
+      server.hidden = !use.startsWith("root");
+      pair.hidden = use !== "key";
+    }
+
+    function entered() {
+      const use = what.value;
+      const pin = {
+        ...pinnedFor(use, given),
         label: label.control.value.trim(),
         scope: scope.control.value
           .split(/[\s,]+/)
           .filter(Boolean)
           .sort(),
-        notBefore: momentOf(from.control.value, pin.notBefore, "00:00:00"),
-        notAfter: momentOf(until.control.value, pin.notAfter, "23:59:59"),
       };
-      for (const one of [label, scope, until]) one.complain(null);
+      if (use === "key") {
+        pin.notBefore = momentOf(from.control.value, given.notBefore, "00:00:00");
+        pin.notAfter = momentOf(until.control.value, given.notAfter, "23:59:59");
+      }
+      if (use === "ca" || use === "signingAuthority") {
+        pin.level = level.value;
+        pin.identities = identities.control.value
+          .split("\n")
+          .map((line) => line.trim())
+          .filter(Boolean);
+      }
+      if (use.startsWith("root")) pin.server = server.control.value.trim() || null;
+      return pin;
+    }
+
+    async function pinIt() {
+      const entry = entered();
+      for (const one of [label, scope, until, identities, server]) one.complain(null);
       const pins = await app.store.all("pins");
       const same = pins.find(
-        ({ fingerprint, scope: other }) => fingerprint === entry.fingerprint && other.join() === entry.scope.join(),
+        (other) =>
+          useOf(other) === entry.use &&
+          other.fingerprint === entry.fingerprint &&
+          other.scope.join() === entry.scope.join(),
       );
       if (same) return label.complain(said.alreadyPinned({ label: same.label }));
       try {
-        // The module says whether this can stand in a policy: patterns, times, names. A missing key is stood in for.
-        const [document] = documentsOf([entry]);
+        // The module says whether this can stand in a policy: patterns, times, names. What is missing yet is looked at once it is there.
+        // An authority for timestamps is looked at beside some signer.
+        const [document] = documentsOf(entry.use === "tsa" ? [{ ...entry, use: "ca" }, entry] : [entry]);
         if (document) await app.work().run("readPolicies", { documents: [document] });
       } catch (error) {
-        const path = error.details?.[0]?.path ?? "";
-        return (path.includes("images") ? scope : path.includes("not") ? until : label).complain(
-          error.details?.[0]?.message ?? error.message,
-        );
+        const [{ path = "", message } = {}] = error.details ?? [];
+        const places = { images: scope, notBefore: until, notAfter: until, trustedIdentities: identities, server };
+        const [, place] = Object.entries(places).find(([part]) => path.includes(part)) ?? [null, label];
+        return place.complain(message ?? error.message);
       }
       await app.store.put("pins", entry);
       box.remove();
@@ -278,6 +365,22 @@ export function pinsView(app) {
 /** A day as the moment at which it starts or ends; a certificate's own moment where the day was left as it is. */
 const momentOf = (day, own, time) => (!day ? null : own?.startsWith(day) ? own : `${day}T${time}Z`);
 
+/** Pins of one scope that sign, and how many of them wait for their key or certificate. */
+const counted = (pins) => ({
+  count: pins.filter((pin) => useOf(pin) !== "tsa").length,
+  waiting: pins.filter((pin) => !isComplete(pin)).length,
+});
+
+/** What a pin stands for, in a few words. */
+function pinWords(pin) {
+  const said = texts.pins;
+  const use = useOf(pin);
+  if (!isComplete(pin)) return use === "key" ? said.keyMissing : said.certificateMissing({ use: said.short[use] });
+  if (use === "key") return pin.algorithm;
+  const at = use.startsWith("root") && said.atServer({ server: pin.server });
+  return [said.short[use], pin.level && said.levels[pin.level], at].filter(Boolean).join(" · ");
+}
+
 /** What a signer of a policy is known by. */
 function signerWords({ system, algorithm, server, certificates }) {
   const said = texts.pins.systems;
@@ -288,8 +391,19 @@ function signerWords({ system, algorithm, server, certificates }) {
 const certificateList = (certificates) =>
   el(
     "ul",
-    {},
-    certificates.map(({ store, subject, thumbprint }) =>
-      el("li", {}, el("code", {}, subject), ` (${store}) `, digest(thumbprint)),
+    { class: "certificates" },
+    certificates.map((one) =>
+      el(
+        "li",
+        {},
+        el("code", {}, one.subject),
+        one.store ? ` (${one.store}) ` : " ",
+        digest(`sha256:${one.thumbprint}`),
+        one.notAfter && el("span", { class: "hint" }, " ", valid(one)),
+      ),
     ),
   );
+
+const valid = ({ notBefore, notAfter }) => texts.pins.validWords({ from: spaced(notBefore), until: spaced(notAfter) });
+/** `2026-01-31T12:00:00Z` as people read it. */
+const spaced = (moment) => moment.replace("T", " ").replace("Z", " UTC");

@@ -12,6 +12,7 @@ import {
   digest,
   el,
   field,
+  fresh,
   mark,
   problemBox,
   progress,
@@ -19,13 +20,18 @@ import {
   save,
 } from "../dom.js";
 import { dropPlace } from "../drop.js";
-import { documentsOf } from "../pins.js";
+import { attestedBy, documentsOf } from "../pins.js";
 import { texts } from "../texts.js";
 import { keyChooser } from "./keys.js";
 
+/** Octets of a predicate's file (docs/policy.md, "Amounts"). */
+const MAX_PREDICATE_BYTES = 4 * 1024 * 1024;
+/** Names that cosign has for types of predicates. */
+const PREDICATE_TYPES = ["slsaprovenance1", "spdxjson", "cyclonedx", "vuln", "openvex", "link", "custom"];
+
 export function signView(app) {
   const said = texts.sign;
-  const state = { token: null, files: [], rows: [], gathered: null };
+  const state = { token: null, files: [], rows: [], gathered: null, predicate: null };
 
   // 1: images
   const found = el("div", { class: "found" });
@@ -54,6 +60,40 @@ export function signView(app) {
   const key = el("section", { class: "step" }, el("h2", {}, said.key), keys.element);
 
   // 3: what is said
+  const kind = choice(
+    said.kind,
+    [
+      { value: "signature", label: said.signature, hint: said.signatureHint },
+      { value: "attestation", label: said.attestation, hint: said.attestationHint },
+    ],
+    "signature",
+    fit,
+  );
+  const known = fresh("types");
+  const predicateType = field(
+    said.predicateType,
+    el("input", { type: "text", list: known, autocomplete: "off", spellcheck: "false", oninput: stale }),
+    { hint: said.predicateTypeHint, error: true },
+  );
+  const predicate = el("p", { class: "hint", role: "status" });
+  const statement = el(
+    "div",
+    {},
+    predicateType,
+    el(
+      "datalist",
+      { id: known },
+      PREDICATE_TYPES.map((value) => el("option", { value })),
+    ),
+    dropPlace({
+      label: said.predicate,
+      hint: said.predicateHint,
+      folders: false,
+      multiple: false,
+      onFiles: ([{ file }]) => takePredicate(file),
+    }),
+    predicate,
+  );
   const form = choice(
     said.form,
     [
@@ -79,6 +119,7 @@ export function signView(app) {
     "section",
     { class: "step" },
     el("h2", {}, said.what),
+    kind,
     form,
     annotations,
     el("p", {}, button(said.preview, showPreview, { class: "primary" })),
@@ -96,6 +137,25 @@ export function signView(app) {
     done,
   );
 
+  /** Shows what belongs to a signature, or to an attestation. */
+  function fit() {
+    stale();
+    annotations.hidden = kind.value === "attestation";
+    if (annotations.hidden) kind.after(statement);
+    else statement.remove();
+  }
+
+  async function takePredicate(file) {
+    stale();
+    if (file.size > MAX_PREDICATE_BYTES) {
+      state.predicate = null;
+      predicate.textContent = said.predicateTooLarge;
+      return;
+    }
+    state.predicate = new Uint8Array(await file.arrayBuffer());
+    predicate.textContent = said.predicateTaken({ name: file.name, octets: state.predicate.length });
+  }
+
   /** Whatever was prepared no longer stands for what is on the page. */
   function stale() {
     state.gathered = null;
@@ -107,30 +167,37 @@ export function signView(app) {
     stale();
     state.files = [...state.files.filter(({ path }) => !files.some((file) => file.path === path)), ...files];
     state.token = crypto.randomUUID();
-    const bar = progress(texts.check.reading);
+    const stop = new AbortController();
+    const bar = progress(texts.check.reading, () => stop.abort());
     bar.to(null);
     found.replaceChildren(bar);
     try {
-      const { images: there, items } = await app.work().run("collect", { token: state.token, files: state.files });
+      const { images: there, items } = await app.work().run(
+        "collect",
+        { token: state.token, files: state.files },
+        {
+          signal: stop.signal,
+          onProgress: ({ reading, share }) => reading && bar.to(share, texts.check.readingFile({ name: reading })),
+        },
+      );
       const problems = items.filter(({ kind }) => kind === "problem");
       state.rows = there.filter((image) => image.digest).map(rowOf);
       found.replaceChildren(
         ...problems.map(({ error }) => problemBox(error)),
         state.rows.length ? choiceList(state.rows) : el("p", {}, texts.check.noImages),
-        button(
-          texts.check.clear,
-          () => {
-            Object.assign(state, { files: [], rows: [], token: null });
-            found.replaceChildren();
-            stale();
-          },
-          { class: "small" },
-        ),
+        button(texts.check.clear, clear, { class: "small" }),
       );
       announce(texts.check.images({ count: state.rows.length }));
     } catch (error) {
-      found.replaceChildren(problemBox(error));
+      if (stop.signal.aborted) clear();
+      else found.replaceChildren(problemBox(error));
     }
+  }
+
+  function clear() {
+    Object.assign(state, { files: [], rows: [], token: null });
+    found.replaceChildren();
+    stale();
   }
 
   function rowOf(image) {
@@ -170,6 +237,16 @@ export function signView(app) {
   /** What is to be signed, as somebody asked for it; null where something is missing. */
   function request() {
     annotations.complain(null);
+    predicateType.complain(null);
+    const attests = kind.value === "attestation";
+    if (attests && !predicateType.control.value.trim()) {
+      predicateType.complain(said.noPredicateType);
+      return null;
+    }
+    if (attests && !state.predicate) {
+      preview.replaceChildren(problemBox(new Error(said.noPredicate)));
+      return null;
+    }
     const signed = {};
     for (const line of annotations.control.value
       .split("\n")
@@ -197,7 +274,17 @@ export function signView(app) {
       .split(/\s+/)
       .filter(Boolean)
       .map((image) => ({ image, from: "gateway" }));
-    return { images: [...fromFiles, ...byName], form: form.value, annotations: signed };
+    // Fixed here, so that what is shown is what is signed.
+    const now = Math.floor(Date.now() / 1000);
+    const attestation = attests
+      ? { predicateType: predicateType.control.value.trim(), predicate: state.predicate, now }
+      : null;
+    return {
+      images: [...fromFiles, ...byName],
+      form: form.value,
+      annotations: attests ? {} : signed,
+      attestation,
+    };
   }
 
   async function showPreview() {
@@ -219,6 +306,7 @@ export function signView(app) {
           files: state.files,
           images: wanted.images,
           form: wanted.form,
+          attests: wanted.attestation !== null,
           access: access.typed(),
         },
         {
@@ -226,9 +314,10 @@ export function signView(app) {
           onProgress: ({ index, image }) => image && bar.to(index / wanted.images.length, image),
         },
       );
+      const { form: chosen, annotations: signed, attestation } = wanted;
       const prepared = await app
         .work()
-        .run("prepare", { images: gathered, form: wanted.form, annotations: wanted.annotations });
+        .run("prepare", { images: gathered, form: chosen, annotations: signed, attestation });
       state.gathered = { ...wanted, images: gathered };
       showPrepared(prepared, gathered, wanted);
     } catch (error) {
@@ -237,13 +326,14 @@ export function signView(app) {
     }
   }
 
-  function showPrepared(prepared, gathered, { form: kind }) {
+  function showPrepared(prepared, gathered, { form: chosen, attestation }) {
+    const octets = chosen === "legacy" && !attestation ? said.exactly : said.exactlyBundle;
     const list = prepared.map(({ image, payload, digest: hash }, index) => {
       const [name, about] = image.split("@");
       const place =
-        kind === "legacy"
+        chosen === "legacy"
           ? said.placeTag({
-              tag: `${about.replace(":", "-")}.sig`,
+              tag: `${about.replace(":", "-")}.${attestation ? "att" : "sig"}`,
               kept: gathered[index].existing ? toJson(gathered[index].existing).layers.length : 0,
             })
           : said.placeBundle;
@@ -255,7 +345,7 @@ export function signView(app) {
           { open: prepared.length <= 3 },
           el("summary", {}, el("b", {}, name), " ", el("span", { class: "tag" }, gathered[index].kind)),
           el("p", {}, digest(about)),
-          el("p", {}, kind === "legacy" ? said.exactly : said.exactlyBundle),
+          el("p", {}, octets),
           el("pre", { tabindex: "0" }, toText(payload)),
           el("p", { class: "hint" }, said.messageDigest, " ", digest(hash)),
           el("p", {}, prose(place)),
@@ -289,7 +379,7 @@ export function signView(app) {
         : { file: own.file.slice(), passphrase: own.encrypted ? toBytes(own.passphrase.control.value) : undefined };
       const signed = await app.once(
         "sign",
-        { images: wanted.images, form: wanted.form, annotations: wanted.annotations, kept, ...secret },
+        { ...wanted, kept, ...secret },
         {
           signal: stop.signal,
           onProgress: ({ done: count, of, image }) =>
@@ -372,7 +462,7 @@ export function signView(app) {
         el(
           "p",
           {},
-          button(said.push, () => push(plans, publicKey, pushing)),
+          button(said.push, () => push(plans, publicKey, state.gathered?.attestation ?? null, pushing)),
         ),
         pushing,
       ),
@@ -381,7 +471,7 @@ export function signView(app) {
   }
 
   /** Pushes every plan, then reads back and decides by exactly this key. */
-  async function push(plans, publicKey, place) {
+  async function push(plans, publicKey, attestation, place) {
     const typed = access.typed();
     access.forgetPassword();
     const bar = progress(said.pushing);
@@ -393,7 +483,7 @@ export function signView(app) {
         pushed += 1;
         bar.to(pushed / plans.length, said.pushedOf({ done: pushed, of: plans.length }));
       }
-      const pin = await app.work().run("readPin", { text: toText(publicKey) });
+      const own = await app.work().run("readPin", { text: toText(publicKey) });
       const outcomes = [];
       await app.work().run(
         "check",
@@ -401,7 +491,9 @@ export function signView(app) {
           token: null,
           files: [],
           images: plans.map(({ image }) => ({ image, from: "gateway" })),
-          documents: documentsOf([{ label: "key", scope: [], ...pin, notBefore: null, notAfter: null }]),
+          documents: attestation
+            ? [attestedBy(own, attestation.predicateType)]
+            : documentsOf([{ ...own, label: "key", scope: [] }]),
           access: typed,
           leaves: false,
           now: Math.floor(Date.now() / 1000),

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::digest::Digest;
 use crate::json::{self, JsonError};
 use crate::limits::{MAX_ANNOTATIONS, MAX_PAYLOAD_BYTES};
+use crate::ordered::Ordered as _;
 use crate::reference::{Reference, ReferenceError, Repository};
 
 /// `critical.type` of a cosign signature. GPG simple signing says `atomic container signature`, and one never stands for the other.
@@ -119,7 +120,7 @@ impl SimpleSigning {
         annotations: &BTreeMap<String, String>,
     ) -> Result<Vec<u8>, PayloadError> {
         let optional: BTreeMap<_, _> =
-            annotations.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
+            annotations.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).into_map();
         let document = Document {
             critical: Critical {
                 identity: CriticalIdentity { docker_reference: identity.to_owned() },

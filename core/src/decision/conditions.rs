@@ -83,7 +83,9 @@ impl Surroundings {
 
 fn known<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
     let known = members.into_iter().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value)));
-    Value::Object(known.collect())
+    let mut object = Map::new();
+    object.extend(known);
+    Value::Object(object)
 }
 
 /// Holds every condition. An error of a condition satisfies nothing; a spent budget leaves it unknown.
@@ -97,8 +99,8 @@ pub(super) fn hold(
         return Ok(());
     }
     let surroundings = subject.surroundings;
-    let annotations: Map<String, Value> =
-        said.annotations.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let mut annotations = Map::new();
+    annotations.extend(said.annotations.iter().map(|(name, value)| (name.clone(), value.clone())));
     let (annotations, nothing) = (Value::Object(annotations), Value::Null);
     let mut facts = cel::Facts::new()
         .with("predicate", said.predicate.unwrap_or(&nothing))

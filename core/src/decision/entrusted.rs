@@ -14,6 +14,7 @@ use super::conditions::{self, Said};
 use super::identity::Identity;
 use super::place::{Holder, Place};
 use crate::key::Fingerprint;
+use crate::ordered::Ordered as _;
 use crate::policy::{Condition, ContentTrust};
 use crate::tuf::resolve::{Found, ResolveError};
 use crate::tuf::{self, Repository, Step, TrustError};
@@ -100,7 +101,7 @@ fn judge(
     conditions::hold(signer.conditions, said, subject, &mut pass.steps).map_err(Some)?;
     let mut signed = Signed::at(place);
     signed.key = Some(key);
-    signed.who = keys.into_iter().map(Identity::Key).collect();
+    signed.who = keys.into_iter().map(Identity::Key).into_set();
     Ok(signed)
 }
 
@@ -126,5 +127,5 @@ fn keys(repository: &Repository<'_>, found: &Found) -> BTreeSet<Fingerprint> {
         let listed = &targets.file().keys().keys;
         targets.file().signers().iter().filter_map(|id| listed.get(id)?.as_ref().ok())
     });
-    signers.map(|key| key.public().fingerprint()).collect()
+    signers.map(|key| key.public().fingerprint()).into_set()
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::digest::Digest;
 use crate::key::Fingerprint;
+use crate::ordered::Ordered as _;
 
 /// Something by which a signer can be told from others.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +26,7 @@ pub(super) fn signed<'i>(signers: impl Iterator<Item = &'i BTreeSet<Identity>>) 
             is_stranger = true;
             continue;
         }
-        let mut joined: BTreeSet<&Identity> = signer.iter().collect();
+        let mut joined: BTreeSet<&Identity> = signer.iter().into_set();
         groups.retain(|group| {
             let is_apart = group.is_disjoint(&joined);
             if !is_apart {
@@ -43,7 +44,7 @@ pub(super) fn possible<'i>(
     have_signed: impl Iterator<Item = &'i BTreeSet<Identity>>,
     may_have: impl Iterator<Item = &'i BTreeSet<Identity>>,
 ) -> usize {
-    let mut counted: BTreeSet<&Identity> = have_signed.flatten().collect();
+    let mut counted: BTreeSet<&Identity> = have_signed.flatten().into_set();
     let mut more = 0usize;
     for signer in may_have {
         let is_counted = signer.iter().any(|identity| counted.contains(identity));

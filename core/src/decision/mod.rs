@@ -45,6 +45,7 @@ use self::gather::{Gathered, Target, Wanted};
 use self::standing::Standing;
 use crate::digest::Digest;
 use crate::evidence::{self, Evidence, Need};
+use crate::ordered::Ordered as _;
 use crate::policy::{Circumstances, Mode, Policy, PolicySet, User};
 use crate::reference::{Reference, Repository};
 use crate::time::UnixTime;
@@ -208,7 +209,7 @@ fn gather_all<'e>(
             Gathered::collect(target, wanted, &shelves, ask).map(|found| (repository.clone(), found))
         })
         .collect();
-    gathered.into_iter().collect()
+    gathered.into_iter().map(|found| found.ok_or(())).try_into_map().ok()
 }
 
 enum Subject {

@@ -20,6 +20,7 @@ use crate::notation::level::Action;
 use crate::notation::payload::{self, Target};
 use crate::notation::revocation;
 use crate::notation::{Check, Conclusion, Envelope, Outcome, Report, Trust};
+use crate::ordered::Ordered as _;
 use crate::policy::Condition;
 
 /// A signer of Notation, as a policy names it.
@@ -107,7 +108,7 @@ fn judge(
         return Err(Reason::Notation { place: place.clone(), check: "integrity", what: String::new() });
     };
     let annotations: BTreeMap<String, Value> =
-        report.metadata.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        report.metadata.iter().map(|(name, value)| (name.clone(), json!(value))).into_map();
     // Under the level `audit` anybody's certificate passes: then it says nothing about who that is.
     let is_authentic = report.checks.iter().any(|it| it.check == Check::Authenticity && it.outcome == Outcome::Passed);
     let certificate =
@@ -127,7 +128,7 @@ fn judge(
     let mut signed = Signed::at(place.clone());
     if is_authentic {
         signed.key = Some(by.key);
-        signed.who = [Identity::Key(by.key), Identity::Subject(by.encoded.clone())].into();
+        signed.who = [Identity::Key(by.key), Identity::Subject(by.encoded.clone())].into_iter().into_set();
     }
     signed.certificate = Some(by.subject.clone());
     signed.checks = notes(&report);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::ordered::Ordered as _;
 use crate::reference::Reference;
 use crate::text::excerpt;
 
@@ -75,7 +76,7 @@ impl Images {
     /// Whether every image stood in the same place before, as the same text.
     pub(super) fn all_stood_in(&self, previous: &Self) -> bool {
         let before: std::collections::BTreeSet<(&str, &str)> =
-            previous.by_image.values().flatten().map(|place| (place.pointer.as_str(), place.text.as_str())).collect();
+            previous.by_image.values().flatten().map(|place| (place.pointer.as_str(), place.text.as_str())).into_set();
         let mut now = self.by_image.values().flatten();
         now.all(|place| before.contains(&(place.pointer.as_str(), place.text.as_str())))
     }

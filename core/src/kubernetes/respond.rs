@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::images::Images;
 use super::review::{Disposition, Review};
 use crate::digest::Digest;
+use crate::ordered::Ordered as _;
 
 /// The annotation on a pod template: a JSON object from image to the digest that it had when the template was admitted.
 pub const TEMPLATE_ANNOTATION: &str = "bulla.dev/digests";
@@ -165,7 +166,7 @@ fn patch(review: &Review, images: &Images, pins: &Pins<'_>) -> Vec<Value> {
             })
             .collect();
     };
-    let digests: BTreeMap<&str, &String> = pins.iter().map(|(image, (_, digest, _))| (*image, *digest)).collect();
+    let digests: BTreeMap<&str, &String> = pins.iter().map(|(image, (_, digest, _))| (*image, *digest)).into_map();
     let Ok(value) = serde_json::to_string(&digests) else { return Vec::new() };
     let metadata = review.object.pointer(template).filter(|metadata| metadata.is_object());
     let annotations = metadata.and_then(|metadata| metadata.get("annotations")).filter(|value| value.is_object());

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::images::{self, Images, PodSpecs};
 use crate::json::{self, JsonError};
 use crate::limits::{MAX_EXEMPTION_REASON, MAX_GROUPS, MAX_IMAGES, MAX_LABELS, MAX_REVIEW_BYTES, MAX_USER_BYTES};
+use crate::ordered::Ordered as _;
 use crate::policy::User;
 use crate::text::excerpt;
 
@@ -169,7 +170,7 @@ fn labels(object: &Value) -> Result<BTreeMap<String, String>, String> {
         Some(value) => Ok((key.clone(), value.to_owned())),
         None => Err(format!("{:?} is not a label", excerpt(key))),
     };
-    labels.iter().map(label).collect()
+    labels.iter().map(label).try_into_map()
 }
 
 /// Who asks. What is too large to be looked at whole is refused: a group that is left out could be the one that a

@@ -11,6 +11,7 @@ use crate::digest::{Digest, DigestError};
 use crate::json::{self, JsonError};
 use crate::limits::{MAX_MANIFEST_BYTES, MAX_NOTATION_ENVELOPE_BYTES};
 use crate::manifest::{Blob, Manifest, ManifestError, OCI_MANIFEST};
+use crate::ordered::Ordered as _;
 use crate::subject::{SubjectError, check_subject};
 use crate::text::excerpt;
 use crate::time::UnixTime;
@@ -125,7 +126,7 @@ pub fn referrer(manifest: &[u8], content_type: Option<&str>, subject: &Digest) -
                         .to_string(),
                     blobs: image.layers().clone(),
                     subject: image.subject().clone(),
-                    annotations: image.annotations().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
+                    annotations: image.annotations().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).into_map(),
                 }
             }
         };
@@ -192,10 +193,12 @@ pub fn write_referrer(
         config: blob(ARTIFACT_TYPE, EMPTY_CONFIG),
         layers: [blob(format.media_type(), envelope)],
         subject: Descriptor { media_type: subject_media_type, digest: subject.clone(), size: subject_size },
-        annotations: BTreeMap::from([
+        annotations: [
             (THUMBPRINT_ANNOTATION, serde_json::to_string(&thumbprints).map_err(syntax)?),
             (CREATED_ANNOTATION, signing_time.to_string()),
-        ]),
+        ]
+        .into_iter()
+        .into_map(),
     };
     Ok(serde_json::to_vec(&document).map_err(syntax)?)
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use crate::limits::MAX_MATCH_LABELS;
+use crate::ordered::Ordered as _;
 use crate::yaml::{Document, YamlError};
 
 /// What is known about the object that names an image. A pull and the command line know of none.
@@ -79,7 +80,7 @@ pub(super) fn read_operations(
         Some(operations) if operations.is_empty() => {
             Err(document.error("spec.match.operations", "an empty list matches nothing: leave it out for all"))
         }
-        operations => Ok(operations.into_iter().flatten().collect()),
+        operations => Ok(operations.into_iter().flatten().into_set()),
     }
 }
 

@@ -13,6 +13,7 @@ use super::signer::{Signer, SignerDocument, System, distinct};
 use crate::digest::Digest;
 use crate::glob::Pattern;
 use crate::limits::{MAX_REVOKED, MAX_SIGNERS};
+use crate::ordered::Ordered as _;
 use crate::reference::Repository;
 use crate::yaml::{Document, YamlError};
 
@@ -176,7 +177,7 @@ impl Policy {
                 let path = format!("spec.signers.{signer}");
                 Signer::read(source, &path, document).map(|read| (signer, read))
             })
-            .collect::<Result<BTreeMap<_, _>, _>>()?;
+            .try_into_map()?;
         distinct(&signers).map_err(|message| document.error("spec.signers", message))?;
         if spec.attestations.len() > MAX_SIGNERS {
             return Err(document.error("spec.attestations", format!("more than {MAX_SIGNERS} attestations")));
@@ -188,7 +189,7 @@ impl Policy {
                 let path = format!("spec.attestations.{attestation}");
                 Attestation::read(source, &path, &signers, document).map(|read| (attestation, read))
             })
-            .collect::<Result<BTreeMap<_, _>, _>>()?;
+            .try_into_map()?;
         spec.require.check(&signers, &attestations).map_err(|message| document.error("spec.require", message))?;
         Ok(Self {
             name,
@@ -317,7 +318,7 @@ fn read_revoked(revoked: &[String], document: &Document) -> Result<BTreeSet<Dige
     let read = revoked.iter().enumerate().map(|(index, text)| {
         Digest::parse(text).map_err(|problem| document.error(&format!("spec.revoked[{index}]"), problem.to_string()))
     });
-    read.collect()
+    read.try_into_set()
 }
 
 /// Patterns over repositories, at this path.

@@ -11,6 +11,7 @@ use super::attestation::Attestation;
 use super::signer::Signer;
 use crate::key::Fingerprint;
 use crate::limits::MAX_SIGNERS;
+use crate::ordered::Ordered as _;
 
 /// A requirement over signers and attestations.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +88,7 @@ impl Requirement {
                 let keys: BTreeSet<Result<Fingerprint, &str>> = of
                     .iter()
                     .map(|name| find(name, "signer", signers).map(|signer| signer.key().ok_or(name.as_str())))
-                    .collect::<Result<_, _>>()?;
+                    .try_into_set()?;
                 if *count == 0 {
                     return Err("atLeast: 0 requires nothing".to_owned());
                 }

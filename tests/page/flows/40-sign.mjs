@@ -116,6 +116,42 @@ export const flows = {
     );
   },
 
+  async "sign: attestations in both forms; a statement that is missing"(flow) {
+    const { fixtures } = flow;
+    const key = await fixtures.key();
+    const tar = await fixtures.tar(fixtures.layoutFiles({ "registry.example/shop/app:4": fixtures.image("attested") }));
+    const type = "https://page.example/built/v1";
+    const page = await flow.page({ hash: "#sign" });
+    await give(page, named("app.tar", tar), { view: "sign" });
+    await give(page, named("mine.key", key.file), { view: "sign", place: 1 });
+    await page.locator(".chosen-key .card").waitFor();
+    await page.getByLabel("An attestation").check();
+    flow.expect(!(await page.getByLabel("Annotations").isVisible()), "annotations are of signatures");
+    await page.getByRole("button", { name: "Preview" }).click();
+    await flow.text(page, "#sign .wrong", "of which type");
+    await page.getByLabel("Type of the statement").fill(type);
+    await page.getByRole("button", { name: "Preview" }).click();
+    await flow.text(page, "#sign .preview .problem", "Drop the statement");
+    await give(page, named("built.json", '{"by": "a page"}'), { view: "sign", place: 2 });
+    await flow.text(page, "#sign .step", "built.json, 16 octets");
+    const { text, name } = fixtures.policy("attested", key.pem);
+    const policy = text.replace(
+      "  require: release",
+      `  attestations:\n    built: {predicateType: "${type}", signer: release, predicate: {/by: a page}}\n  require: {attestation: built}`,
+    );
+    for (const form of ["Signature image", "Bundle"]) {
+      await page.getByLabel(form).check();
+      const archive = await signed(flow, page);
+      await flow.text(page, "#sign .preview pre", '"predicate":{"by":"a page"}');
+      const other = await flow.page();
+      await give(other, [named("app.tar", tar), named(archive.name, archive.bytes), named(name, policy)]);
+      await flow.text(other, ".verdict h2", "Accepted");
+      await flow.text(other, ".tree", "has attested “built”");
+    }
+    await flow.axe(page, "an attestation");
+    await flow.shot(page, "sign-attestation-light");
+  },
+
   async "sign: RSA by the browser, P-384 and Ed25519; a public key, a wrong file"(flow) {
     const { fixtures } = flow;
     const scratch = join(flow.env.scratch, "sign");

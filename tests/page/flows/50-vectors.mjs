@@ -3,25 +3,6 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-const OPERATIONS = [
-  "describe",
-  "load",
-  "open",
-  "supply",
-  "decide",
-  "extract",
-  "respond",
-  "contents",
-  "prepare",
-  "sign",
-  "assemble",
-  "check",
-  "generate",
-  "key",
-  "inspect",
-  "convert",
-];
-
 function bytesOf(recipe) {
   const [[kind, value]] = Object.entries(recipe);
   if (kind === "text") return Buffer.from(value);
@@ -75,10 +56,9 @@ export const flows = {
         JSON.parse(readFileSync(join(env.vectors, area, file))),
       ]),
     );
+    const { operation } = await fixtures.at("module.js");
     const messages = vectors.map(([, vector]) => {
-      const number = OPERATIONS.includes(vector.operation)
-        ? OPERATIONS.indexOf(vector.operation)
-        : Number(vector.operation);
+      const number = operation[vector.operation] ?? Number(vector.operation);
       if (vector.message) return { number, message: new Uint8Array(bytesOf(vector.message)) };
       const header =
         vector.header !== undefined
@@ -169,7 +149,9 @@ async function exchange(encoded) {
   const replies = await Promise.all(
     workers.map((work, index) => {
       const part = encoded.slice(index * half, (index + 1) * half);
-      return work.run("exchange", { messages: part.map(({ number, message }) => ({ number, message: fromBase64(message) })) });
+      return work.run("exchange", {
+        messages: part.map(({ number, message }) => ({ number, message: fromBase64(message) })),
+      });
     }),
   );
   return replies.flat().map(toBase64);

@@ -61,8 +61,10 @@ export const flows = {
     await give(page, path);
     await flow.text(page, ".verdict h2", "Accepted");
     const took = Math.round(performance.now() - start);
-    flow.expect(took < 5000, `under 5 s, not ${took} ms`);
-    return `${(statSync(path).size / 1024 ** 3).toFixed(2)} GiB in ${took} ms`;
+    const said = `${(statSync(path).size / 1024 ** 3).toFixed(2)} GiB in ${took} ms`;
+    // Where there is nothing else to do: reading all of it would take longer.
+    if (flow.env.timed) flow.expect(took < 5000, `under 5 s, not ${said}`);
+    return said;
   },
 
   async "bad input: archives that lie, wrong files, wrong keys"(flow) {
@@ -195,7 +197,8 @@ export const flows = {
     await flow.text(page, ".results .note", "Cancelled.");
     await start.click();
     await flow.text(page, ".tally", "150 accepted");
-    if (flow.env.timed) flow.equal(tasks.length, 0, `frames that were blocked for over 50 ms (and by ${tasks.join(", ")} ms more)`);
+    if (flow.env.timed)
+      flow.equal(tasks.length, 0, `frames that were blocked for over 50 ms (and by ${tasks.join(", ")} ms more)`);
     return `200 images in ${took} ms; longest frame ${Math.round(longest)} ms, ${tasks.length} blocked for over 50 ms`;
   },
 };

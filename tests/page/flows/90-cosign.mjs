@@ -11,6 +11,8 @@ import { signed } from "./40-sign.mjs";
 import { bulla as host } from "./95-host.mjs";
 
 const PASSPHRASE = "correct horse";
+/** Of the attestation that the page signs. */
+const PREDICATE_TYPE = "https://page.example/built/v1";
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 /** Where `cargo xtask peers` links programs, and where it keeps them. */
 const peers = [process.env.BULLA_PEERS, join(root, "target/peers/bin")].filter(Boolean);
@@ -122,13 +124,13 @@ export const flows = missing.length
 
       async "cosign: accepts what was signed here with its own encrypted key, both forms"(flow) {
         return world(flow, async ({ scratch, address, name, archive }) => {
-          for (const form of ["Signature image", "Bundle"]) {
+          const signHere = async (choose) => {
             const page = await flow.page({ hash: "#sign" });
             await give(page, archive, { view: "sign" });
             await page.getByLabel("Signed as").fill(name);
             await give(page, join(scratch, "cosign.key"), { view: "sign", place: 1 });
             await page.getByLabel("Passphrase", { exact: true }).fill(PASSPHRASE);
-            await page.getByLabel(form).check();
+            await choose(page);
             const made = await signed(flow, page);
             writeFileSync(join(scratch, made.name), made.bytes);
             // Exactly the commands that the page shows, with plain HTTP allowed.
@@ -136,6 +138,19 @@ export const flows = missing.length
               const [from, to] = line.replace(/^skopeo copy --all /, "").split(" ");
               await skopeo(from.replace(":", `:${scratch}/`), to);
             }
+          };
+          // First, because cosign 2.6 looks for nothing else where there is a bundle.
+          await signHere(async (page) => {
+            await page.getByLabel("An attestation").check();
+            await page.getByLabel("Type of the statement").fill(PREDICATE_TYPE);
+            writeFileSync(join(scratch, "built.json"), '{"by": "a page"}');
+            await give(page, join(scratch, "built.json"), { view: "sign", place: 2 });
+          });
+          const attested = ["verify-attestation", ...verify.slice(1), "cosign.pub", "--type", PREDICATE_TYPE, name];
+          const { stdout: statement } = await cosign("cosign-2.6", scratch, ...attested);
+          flow.expect(statement.includes("payload"), `cosign accepts the attestation: ${statement}`);
+          for (const form of ["Signature image", "Bundle"]) {
+            await signHere((page) => page.getByLabel(form).check());
             const version = form === "Bundle" ? "cosign-3.1" : "cosign-2.6";
             const { stdout } = await cosign(
               version,

@@ -368,11 +368,8 @@ fn roots(book: &mut Book) {
         let scene = first(policy, &image(":3.0", "manifest three\n"), files);
         // What was seen with other pins is asked for under their name.
         let strangers = format!("remembered {SERVER}/{GUN}:{}", pins_of(&"0".repeat(64)));
-        let scene = if name == "root-of-a-stranger" {
-            scene.answered(&strangers, json!({"outcome": "absent"}))
-        } else {
-            scene
-        };
+        let scene =
+            if name == "root-of-a-stranger" { scene.answered(&strangers, json!({"outcome": "absent"})) } else { scene };
         add(book, &format!("trust/{name}"), scene.vector("tuf", comment, expect));
     };
     let stranger = with("pins", json!({"rootKeys": ["0".repeat(64)]}));

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::constants::{CERTIFICATE, RSA_1024, RSA_2048};
+use super::notation::{LEAF, ROOT};
 use super::toolbox::{self, Key};
 use super::{Book, add};
 use crate::expect::Expect;
@@ -11,6 +12,7 @@ use crate::vectors::Vector;
 
 pub(super) fn write(book: &mut Book) {
     described(book);
+    certificates(book);
     encrypted(book);
     made(book);
 }
@@ -58,12 +60,6 @@ fn described(book: &mut Book) {
     add("private", Recipe::lines(&key.private), "Of a private key only the public half is shown.", ok(private));
     add("rsa-public", Recipe::lines(RSA_2048), "An RSA key.", ok(json!({"algorithm": "rsa"})));
     add("rsa-1024", Recipe::lines(RSA_1024), "Too short.", Expect::error("key-invalid"));
-    add(
-        "certificate",
-        Recipe::lines(CERTIFICATE),
-        "A certificate is no key.",
-        Expect::error("key-invalid").text("CERTIFICATE"),
-    );
     add("empty", Recipe::Text(String::new()), "An empty file.", Expect::error("key-invalid"));
     add("oversize", Recipe::repeat("A", 70_000), "More than 64 KiB.", Expect::error("key-invalid").text("at most"));
     add(
@@ -106,6 +102,57 @@ fn described(book: &mut Book) {
             "A form that nobody writes.",
             Expect::error("message-invalid"),
         ),
+    );
+}
+
+/// A key that comes in a certificate: what is there to be compared and pinned.
+fn certificates(book: &mut Book) {
+    let mut add = |name: &str, header: Value, file: Recipe, comment: &str, expect| {
+        add(book, &format!("key/certificate{name}"), vector("key", header, vec![file], comment, expect));
+    };
+    let plain = || json!({"key": 0});
+    // What OpenSSL says of it.
+    let described = ok(json!({"kind": "certificate", "algorithm": "ecdsa-p256", "publicKey": 0, "privateKey": null,
+        "fingerprint": "sha256:c31766e2a78472db02a8d70af30c3e5eb90976c7bc307e4b36abef3514ecf5f1",
+        "certificates": [{"pem": 1, "subject": "CN=bulla vector", "isCa": true, "isSelfIssued": true,
+            "notBefore": 1_795_290_241_i64, "notAfter": 4_948_890_241_i64,
+            "thumbprint": "d9fab3542ad59402063269abc4d5b48626246b89497db8d525eb117e1a018cd4"}]}));
+    let der = toolbox::pem_content(CERTIFICATE);
+    add("", plain(), Recipe::lines(CERTIFICATE), "The key in a certificate, and the certificate.", described.clone());
+    add("-der", plain(), Recipe::Base64(toolbox::base64(&der)), "The same as DER.", described.clone());
+    let commented = format!("Certificate:\n    Data:\n{CERTIFICATE}");
+    add("-commented", plain(), Recipe::lines(&commented), "With text before it, as OpenSSL prints it.", described);
+    add(
+        "-chain",
+        plain(),
+        Recipe::lines(&format!("{LEAF}{ROOT}")),
+        "Several: the key is that of the first.",
+        ok(json!({"fingerprint": "sha256:d48cd343cb8979a29ab54f44316f1afb01af6538a2be996314fb4b19db9c0f24",
+        "certificates": [
+            {"pem": 1, "isCa": false, "isSelfIssued": false,
+                "thumbprint": "9ddc18620c78b908661078e5273c45dbffd83e8244e37462b11e4d7ad7e1df5d"},
+            {"pem": 2, "isCa": true, "isSelfIssued": true,
+                "thumbprint": "9bd53ea7acefdf8e3dc44a63c1a2f67c9d4ca69adfcae817588845c0aaa435a3"},
+        ]})),
+    );
+    let invalid = || Expect::error("key-invalid");
+    let damaged = toolbox::pem("CERTIFICATE", &toolbox::flipped(&der, 5));
+    add("-flipped", plain(), Recipe::lines(&damaged), "A damaged length.", invalid().text("certificate"));
+    let flipped = Recipe::Base64(toolbox::base64(&toolbox::flipped(&der, 5)));
+    add("-der-flipped", plain(), flipped, "The same as DER, where it could be a key.", invalid().text("public key"));
+    add(
+        "-beside-key",
+        plain(),
+        Recipe::lines(&format!("{CERTIFICATE}{}", Key::p256(1).public)),
+        "Which of the two is meant, nobody can say.",
+        invalid().text("blocks that are no certificates"),
+    );
+    add(
+        "-written",
+        json!({"key": 0, "write": {"form": "pkcs8"}}),
+        Recipe::lines(CERTIFICATE),
+        "A certificate where a private key is needed.",
+        invalid().text("CERTIFICATE"),
     );
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What core may depend on, and for what. A crate more is a decision: every host and the page run it on hostile input.
-const CORE: [(&str, &str); 32] = [
+const CORE: [(&str, &str); 31] = [
     ("aes", "keys: Notary's private keys"),
     ("base64", "encoding"),
     ("cbc", "keys: Notary's private keys"),
@@ -32,7 +32,6 @@ const CORE: [(&str, &str); 32] = [
     ("sec1", "keys"),
     ("serde", "formats"),
     ("serde_json", "formats"),
-    ("serde_path_to_error", "errors"),
     (
         "sha1",
         "identifiers of certificates in questions to OCSP responders, PBKDF2 of Notary's private keys; no signature is over it",

@@ -10,6 +10,7 @@ use super::{Bundle, BundleError, MEDIA_TYPE_V03, Version, version};
 use crate::digest::{Content, Digest, DigestError};
 use crate::json::JsonError;
 use crate::manifest::{Blob, Manifest, ManifestError, OCI_MANIFEST};
+use crate::ordered::Ordered as _;
 use crate::subject::{SubjectError, check_subject};
 use crate::text::excerpt;
 
@@ -131,10 +132,9 @@ pub fn write_referrer(
         config: blob(EMPTY_MEDIA_TYPE, EMPTY_CONFIG),
         layers: [blob(MEDIA_TYPE_V03, bundle)],
         subject: Descriptor { media_type: subject_media_type, digest: subject.clone(), size: subject_size },
-        annotations: BTreeMap::from([
-            (CONTENT_ANNOTATION, "dsse-envelope"),
-            (PREDICATE_TYPE_ANNOTATION, predicate_type),
-        ]),
+        annotations: [(CONTENT_ANNOTATION, "dsse-envelope"), (PREDICATE_TYPE_ANNOTATION, predicate_type)]
+            .into_iter()
+            .into_map(),
     };
     serde_json::to_vec(&document).map_err(|error| JsonError::Syntax(error.to_string()).into())
 }
