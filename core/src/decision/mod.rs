@@ -28,7 +28,7 @@ pub use identity::Identity;
 pub use inspect::{
     Claimed, Contents, Entry, EntryKind, InspectStep, Inspection, ListedLeaf, Listing, Maker, NotationEntry, inspect,
 };
-pub use overview::{KeyOverview, Overview, RoleOverview, Tag, overview};
+pub use overview::{KeyOverview, Overview, RoleOverview, SkippedOverview, Tag, overview};
 pub use place::{Holder, Place};
 pub use reason::Reason;
 pub use session::Session;

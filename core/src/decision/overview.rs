@@ -15,7 +15,7 @@ use crate::reference::Repository;
 use crate::time::UnixTime;
 use crate::tuf::key::{Key, KeyId};
 use crate::tuf::role::{Gun, Role};
-use crate::tuf::{self, Remembered, RoleKeys};
+use crate::tuf::{self, Remembered, RoleKeys, TrustError};
 
 /// A collection that was verified, with all delegations in it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -28,7 +28,7 @@ pub struct Overview {
     /// Its roles: the four at the base, and the delegations that are believed.
     pub roles: BTreeMap<Role, RoleOverview>,
     /// Delegations that count for nothing, with the reason.
-    pub skipped: BTreeMap<Role, String>,
+    pub skipped: BTreeMap<Role, SkippedOverview>,
     /// Delegations that were not looked at, because there are more than are followed.
     pub unseen: BTreeSet<Role>,
     /// What tags are, for whoever asks the roles that count.
@@ -62,6 +62,16 @@ pub struct RoleOverview {
     pub paths: Vec<String>,
     /// How many targets it names.
     pub targets: usize,
+}
+
+/// What is known of a delegation that counts for nothing: nobody has published in it yet, or what is there is not believed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SkippedOverview {
+    /// Why.
+    pub reason: String,
+    /// The keys that it was given.
+    pub keys: Vec<KeyOverview>,
 }
 
 /// What is known of a key.
@@ -135,7 +145,7 @@ fn shown(
         version,
         expires,
         threshold: keys.threshold,
-        keys: keys.keys.iter().map(|(id, key)| key_shown(*id, key.as_ref().map_err(ToString::to_string))).collect(),
+        keys: keys_shown(keys),
         signed_by: signers.clone(),
         paths: Vec::new(),
         targets: 0,
@@ -174,7 +184,11 @@ fn shown(
         gun: collection.gun().clone(),
         server: collection.server().to_owned(),
         roles,
-        skipped: repository.skipped().iter().map(|(role, reason)| (role.clone(), reason.to_string())).collect(),
+        skipped: repository
+            .skipped()
+            .iter()
+            .map(|(role, reason)| (role.clone(), skipped(repository, role, reason)))
+            .collect(),
         unseen,
         tags,
         unresolved,
@@ -182,6 +196,17 @@ fn shown(
         name: collection.name(),
         remember: repository.remember().clone(),
     }
+}
+
+fn skipped(repository: &tuf::Repository<'_>, role: &Role, reason: &TrustError) -> SkippedOverview {
+    let above = role.parent().and_then(|parent| repository.targets().get(&parent));
+    let delegation = above.and_then(|above| above.file().get().delegations().get(role));
+    let keys = delegation.map(|delegation| keys_shown(&delegation.keys)).unwrap_or_default();
+    SkippedOverview { reason: reason.to_string(), keys }
+}
+
+fn keys_shown(keys: &RoleKeys) -> Vec<KeyOverview> {
+    keys.keys.iter().map(|(id, key)| key_shown(*id, key.as_ref().map_err(ToString::to_string))).collect()
 }
 
 fn key_shown(id: KeyId, key: Result<&Key, String>) -> KeyOverview {

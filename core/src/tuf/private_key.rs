@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use spki::AlgorithmIdentifierRef;
 use zeroize::Zeroizing;
 
+use super::key::Key;
 use crate::key::{Algorithm, PrivateKey, PrivateKeyError, pem};
 use crate::limits::{MAX_KEY_BYTES, MAX_KEY_ROUNDS};
 use crate::text::excerpt;
@@ -157,16 +158,16 @@ pub fn write(
     };
     let block = pem::write(label, &content).map_err(encoding)?;
     let mut lines = String::new();
-    for (name, value) in [("gun", gun), ("role", role)] {
+    // Notary's client takes an encrypted key in only with the name of its file, which is the key's id.
+    let path = Key::bare(key.public().clone()).id().to_string();
+    for (name, value) in [("gun", gun), ("path", Some(path.as_str())), ("role", role)] {
         let Some(value) = value else { continue };
         if value.is_empty() || value.len() > MAX_HEADER || !value.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(PrivateKeyError::Pem(format!("{} does not fit into the header {name}", excerpt(value))));
         }
         lines.push_str(&format!("{name}: {value}\n"));
     }
-    if !lines.is_empty() {
-        lines.push('\n');
-    }
+    lines.push('\n');
     let begin = format!("-----BEGIN {label}-----\n");
     let body = block.strip_prefix(begin.as_str()).unwrap_or_default();
     Ok(Zeroizing::new([begin.as_str(), &lines, body].concat()))

@@ -57,7 +57,9 @@ fn text(found: &Map<String, Value>) -> String {
             );
         }
     }
-    lines.extend(members("skipped").map(|(role, why)| format!("  {role:<20} counts for nothing: {}", word(Some(why)))));
+    lines.extend(
+        members("skipped").map(|(role, why)| format!("  {role:<20} counts for nothing: {}", word(why.get("reason")))),
+    );
     let unseen = found.get("unseen").and_then(Value::as_array).into_iter().flatten();
     lines.extend(unseen.map(|role| format!("  {:<20} was not looked at: too many delegations", word(Some(role)))));
     for tag in found.get("tags").and_then(Value::as_array).into_iter().flatten() {

@@ -177,12 +177,12 @@ async fn manifest(world: &World, image: &Named) -> Result<(String, usize)> {
 /// Where Docker's client signs (docker/cli, cli/command/trust/sign.go): in each direct delegation that has one of the keys, and in
 /// `targets` where nothing is delegated.
 fn signing_roles(gun: &str, found: &Map<String, Value>, keys: &[Signer]) -> Result<Vec<String>> {
-    let roles = found.get("roles").and_then(Value::as_object);
     let direct = |name: &str| name.strip_prefix("targets/").is_some_and(|rest| !rest.contains('/'));
-    let delegations: Vec<(&String, &Value)> = roles.into_iter().flatten().filter(|(name, _)| direct(name)).collect();
-    let empty = found.get("skipped").and_then(Value::as_object).into_iter().flatten();
-    let skipped: Vec<&String> = empty.map(|(name, _)| name).filter(|name| direct(name)).collect();
-    if delegations.is_empty() && skipped.is_empty() {
+    // Those too in which nobody has published yet.
+    let members = |name: &str| found.get(name).and_then(Value::as_object).into_iter().flatten();
+    let delegations: Vec<(&String, &Value)> =
+        members("roles").chain(members("skipped")).filter(|(name, _)| direct(name)).collect();
+    if delegations.is_empty() {
         return Ok(vec!["targets".to_owned()]);
     }
     let is_ours = |of: &Value| {
@@ -192,10 +192,9 @@ fn signing_roles(gun: &str, found: &Map<String, Value>, keys: &[Signer]) -> Resu
     };
     let ours: Vec<String> = delegations.iter().filter(|(_, of)| is_ours(of)).map(|(name, _)| (*name).clone()).collect();
     if ours.is_empty() {
-        let names: Vec<&str> =
-            delegations.iter().map(|(name, _)| name.as_str()).chain(skipped.iter().map(|it| it.as_str())).collect();
+        let names: Vec<&str> = delegations.iter().map(|(name, _)| name.as_str()).collect();
         bail!(
-            "{gun} delegates to {}, and none of the given keys is known to be theirs; give one by --key, or name the role by --role",
+            "{gun} delegates to {}, and none of the given keys is theirs; give one by --key, or name the role by --role",
             names.join(", ")
         );
     }
