@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use bulla_engine::abi::Operation;
-use bulla_engine::{DecideError, Engine, answer};
+use bulla_engine::{DecideError, Engine, inquire};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -117,8 +117,8 @@ async fn decide(engine: &Engine, arguments: &Arguments) -> Result<Value> {
     let mut files: Vec<Value> = Vec::new();
     loop {
         question["files"] = json!(files);
-        let answered = answer(engine, Operation::Blob, &question, blobs.clone(), &sources, deadline).await;
-        let verdict = answered.map_err(|error| match error {
+        let answered = inquire(engine, Operation::Blob, &question, blobs.clone(), &sources, deadline).await;
+        let (verdict, _) = answered.map_err(|error| match error {
             DecideError::Sandbox(error) => ask::plain(error),
             other => other.into(),
         })?;
