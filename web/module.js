@@ -25,6 +25,11 @@ export const operation = Object.freeze({
   key: 13,
   inspect: 14,
   convert: 15,
+  update: 16,
+  certify: 17,
+  publish: 18,
+  blob: 19,
+  chain: 20,
 });
 
 /** What a module answered instead of a result; `code` is stable. */

@@ -202,10 +202,11 @@ impl Evidence {
         from.map_while(|(id, outcome)| id.strip_prefix(prefix).map(|rest| (rest, outcome))).collect()
     }
 
-    /// What came for addresses that certificates name, by address.
+    /// What came for addresses that certificates name, by kind and address.
     pub fn revocation(&self) -> revocation::Evidence<'_> {
         let answers = self.outcomes.iter().filter_map(|(id, outcome)| {
-            let address = ["crl ", "ocsp "].into_iter().find_map(|kind| id.strip_prefix(kind))?;
+            let kinds = [("crl ", Kind::Crl), ("ocsp ", Kind::Ocsp)];
+            let asked = kinds.into_iter().find_map(|(word, kind)| Some((kind, id.strip_prefix(word)?)))?;
             let answer = match outcome {
                 Outcome::Found { bytes, .. } => Answer::Content(bytes),
                 Outcome::Failed { reason } => Answer::Failed(reason),
@@ -213,7 +214,7 @@ impl Evidence {
                 Outcome::TooLarge { .. } => Answer::Failed("it is too large"),
                 Outcome::Digest(_) => Answer::Failed("evidence of another kind than was asked for"),
             };
-            Some((address, answer))
+            Some((asked, answer))
         });
         revocation::Evidence { answers: answers.collect() }
     }

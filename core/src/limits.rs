@@ -196,6 +196,9 @@ pub const MAX_STORE_CERTIFICATES: usize = 128;
 /// Octets of one Notation envelope. 128 KiB: with four certificates and a timestamp it has 16 KiB.
 pub const MAX_NOTATION_ENVELOPE_BYTES: usize = 128 * 1024;
 
+/// Octets of a blob whose Notation signature is verified. 16 MiB: two copies of it fit the memory of the sandbox.
+pub const MAX_BLOB_BYTES: u64 = 16 * 1024 * 1024;
+
 /// Octets of the manifest that brings one Notation envelope. 16 KiB: it has about 1 KiB, and 80 for each certificate.
 pub const MAX_NOTATION_MANIFEST_BYTES: usize = 16 * 1024;
 

@@ -2,12 +2,11 @@
 
 use bulla_abi::{ErrorBody, Evidence, Message};
 use bulla_core::decision::{Checks, InspectStep, Inspection, Listing, inspect};
-use bulla_core::evidence;
 use bulla_core::key::PublicKey;
 use bulla_core::reference::Repository;
 use serde::{Deserialize, Serialize};
 
-use crate::module::{needs, outcomes};
+use crate::module::{gathered, needs};
 use crate::reply::{self, Answer, Reply, error};
 
 #[derive(Deserialize)]
@@ -28,7 +27,7 @@ struct NamedKey {
     key: u32,
 }
 
-pub(crate) fn list(message: Message) -> Reply {
+pub(crate) fn list(mut message: Message) -> Reply {
     let header: Inspect = reply::header(&message)?;
     let repository = header.signature_repository.as_deref().map(Repository::parse).transpose();
     let signature_repository =
@@ -40,11 +39,9 @@ pub(crate) fn list(message: Message) -> Reply {
     });
     let keys = keys.collect::<Result<Vec<_>, ErrorBody>>()?;
     let inspection = Inspection { image: header.image, signature_repository, keys };
-    let mut evidence = evidence::Evidence::default();
     // Evidence takes the blobs that it names: the keys have been read by now.
-    for (need, outcome) in outcomes(header.evidence, message)? {
-        evidence.insert(need, outcome);
-    }
+    let evidence = gathered(header.evidence, &mut message)?;
+    drop(message);
     let step = inspect(&inspection, &evidence, &mut Checks::default());
     // A long listing and all evidence at once would be much of the memory that there is.
     drop(evidence);

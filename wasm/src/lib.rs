@@ -2,6 +2,7 @@
 //!
 //! [`Module`] is the whole of it, and runs natively as well: tests hold the native run and the sandboxed one equal.
 
+mod blob;
 mod exports;
 mod images;
 mod inspect;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroize as _;
 
 use crate::reply::{self, Answer, Reply, error};
-use crate::{images, inspect, keys, policies, signing, trust};
+use crate::{blob, images, inspect, keys, notation, policies, signing, trust};
 
 /// One instance of the module: the policies that were loaded, and the question that is open.
 #[derive(Debug, Default)]
@@ -80,6 +80,8 @@ impl Module {
             Operation::Update => trust::update(message),
             Operation::Certify => trust::certify(&message),
             Operation::Publish => trust::publish(message),
+            Operation::Blob => blob::decide(message),
+            Operation::Chain => notation::check(message),
             Operation::Sign | Operation::Generate | Operation::Key => {
                 let reply = match operation {
                     Operation::Sign => keys::sign(&message),
@@ -124,12 +126,12 @@ impl Module {
         answer(&step)
     }
 
-    fn supply(&mut self, message: Message) -> Reply {
+    fn supply(&mut self, mut message: Message) -> Reply {
         let header: Supply = reply::header(&message)?;
         let (Some(policies), Some(session)) = (self.policies.as_ref(), self.session.as_mut()) else {
             return Err(error("not-open", "open a question before supplying evidence"));
         };
-        let step = session.supply(policies, outcomes(header.evidence, message)?);
+        let step = session.supply(policies, outcomes(header.evidence, &mut message)?);
         if matches!(step, Step::Settled(_)) {
             self.session = None;
         }
@@ -168,12 +170,12 @@ fn describe() -> Reply {
 }
 
 /// Everything at once: the same steps as load, open and supply, and so the same verdict.
-fn decide(message: Message) -> Reply {
+fn decide(mut message: Message) -> Reply {
     let header: Decide = reply::header(&message)?;
     let policies = read_policies(&header.documents, &message)?;
     let (mut session, mut step) = Session::open(&policies, header.question);
     if matches!(step, Step::Needs(_)) {
-        step = session.supply(&policies, outcomes(header.evidence, message)?);
+        step = session.supply(&policies, outcomes(header.evidence, &mut message)?);
     }
     answer(&step)
 }
@@ -190,10 +192,19 @@ fn read_policies(documents: &[DocumentBlob], message: &Message) -> Result<Policy
     })
 }
 
+/// All evidence of an operation that remembers none.
+pub(crate) fn gathered(evidence: Vec<Evidence>, message: &mut Message) -> Result<evidence::Evidence, ErrorBody> {
+    let mut all = evidence::Evidence::default();
+    for (need, outcome) in outcomes(evidence, message)? {
+        all.insert(need, outcome);
+    }
+    Ok(all)
+}
+
 /// What came of needs. Takes the blobs that evidence names out of the message; each belongs to one piece.
 pub(crate) fn outcomes(
     evidence: Vec<Evidence>,
-    mut message: Message,
+    message: &mut Message,
 ) -> Result<Vec<(String, evidence::Outcome)>, ErrorBody> {
     let mut taken = std::collections::BTreeSet::new();
     evidence

@@ -27,9 +27,14 @@ struct Convert {
 /// A file that the source names, under the name by which it does.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NamedFile {
+pub(crate) struct NamedFile {
     path: String,
     blob: u32,
+}
+
+/// The files with what is in them.
+pub(crate) fn files<'m>(named: &[NamedFile], message: &'m Message) -> Result<Vec<(String, &'m [u8])>, ErrorBody> {
+    named.iter().map(|file| Ok((file.path.clone(), reply::blob(message, file.blob)?))).collect()
 }
 
 /// A signer of a policy, for whoever lists what was loaded.
@@ -54,8 +59,7 @@ pub(crate) fn described(name: &str, signer: &Signer) -> serde_json::Value {
 
 pub(crate) fn convert(message: &Message) -> Reply {
     let header: Convert = reply::header(message)?;
-    let files = header.files.iter().map(|file| Ok((file.path.clone(), reply::blob(message, file.blob)?)));
-    let files = files.collect::<Result<Vec<_>, ErrorBody>>()?;
+    let files = files(&header.files, message)?;
     let source = reply::blob(message, header.blob)?;
     let conversion = match &header.images {
         None => convert::convert(&header.name, source, &files),

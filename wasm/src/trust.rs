@@ -55,9 +55,9 @@ fn collection(message: &Message, signer: u32, repository: &str) -> Result<(Conte
     Ok((trust, repository))
 }
 
-fn taken(evidence: Vec<Evidence>, message: Message) -> Result<evidence::Evidence, ErrorBody> {
+fn taken(evidence: Vec<Evidence>, mut message: Message) -> Result<evidence::Evidence, ErrorBody> {
     let mut taken = evidence::Evidence::default();
-    for (need, outcome) in outcomes(evidence, message)? {
+    for (need, outcome) in outcomes(evidence, &mut message)? {
         taken.insert(need, outcome);
     }
     if taken.is_over_budget() {

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 /// Every peer and its version: the only place that names them.
 #[rustfmt::skip] // A table is read by its columns.
-pub(crate) const PEERS: [Peer; 17] = [
+pub(crate) const PEERS: [Peer; 18] = [
     peer("docker-registry",  "2.8.2",  Tier::A, Source::Apt("docker-registry")),
     // Has the referrers API of distribution 1.1, which docker-registry does not know.
     peer("ferro-oci-server", "1.0.0",  Tier::A, Source::Cargo("ferro-oci-server")),
@@ -37,6 +37,9 @@ pub(crate) const PEERS: [Peer; 17] = [
     peer("chromium",         "156",    Tier::A, Source::Apt("chromium")),
     // `docker trust`, up to version 28; most of it needs no daemon.
     peer("docker",           "28.2.2", Tier::B, Source::Apt("docker.io")),
+    // Tests of registries run at it as well, where it is there. The Go module proxy does not have it.
+    peer("zot",              "2.1.20", Tier::B, Source::Own("build it from the source of project-zot/zot, \
+        `GOEXPERIMENT=jsonv2 CGO_ENABLED=0 go build -trimpath ./cmd/zot`, and put `zot` on PATH")),
 ];
 
 const fn peer(name: &'static str, version: &'static str, tier: Tier, source: Source) -> Peer {
@@ -78,6 +81,8 @@ pub(crate) enum Source {
     Cargo(&'static str),
     /// A Python package in an environment of its own; the program is that environment's Python.
     Pip(&'static str),
+    /// A program that nothing here can fetch: it is taken from `PATH`, in whatever version it is there. How to get it.
+    Own(&'static str),
 }
 
 #[derive(Debug, clap::Args)]

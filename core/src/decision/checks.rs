@@ -12,7 +12,8 @@ use crate::digest::Digest;
 use crate::key::{Fingerprint, PublicKey, SignatureError};
 use crate::limits::{MAX_REMEMBERED_CLAIM, MAX_VERIFICATION_UNITS};
 use crate::notation::payload::Target;
-use crate::notation::{self, Envelope, EnvelopeError, Format, Report, revocation};
+use crate::notation::timestamp::Timestamps;
+use crate::notation::{self, Before, Envelope, EnvelopeError, Format, Report, revocation};
 use crate::time::UnixTime;
 use crate::tuf;
 use crate::verify::{Kind, Proof, Verified, VerifyError};
@@ -25,6 +26,8 @@ pub struct Checks {
     claims: BTreeMap<(Kind, Digest), Checked>,
     /// Notation's envelopes, by the digest of their octets and their format.
     envelopes: BTreeMap<(Digest, Format), Rc<Result<notation::Signed, EnvelopeError>>>,
+    /// The timestamps in them.
+    timestamps: Timestamps,
 }
 
 /// Who, over which bytes read as what, with which signature.
@@ -92,13 +95,15 @@ impl Pass<'_> {
             self.paid_envelopes.insert(id.clone());
         }
         let signed = self.checks.envelopes.entry(id).or_insert_with(|| Rc::new(envelope.verify())).clone();
-        let report = notation::verify_signed(envelope, &signed, artifact, signer.trust, now, evidence);
-        // Nobody is asked before the chain reaches a pinned certificate, so that only then answers were looked at.
-        if report.signer.as_ref().is_some_and(|signer| signer.anchor.is_some()) {
-            let certificates = signed.as_ref().as_ref().map_or(0, |signed| signed.chain().certificates().len());
+        // Nobody is asked before the chain reaches a pinned certificate: only then answers are looked at.
+        if let Ok(signed) = signed.as_ref()
+            && notation::needs_standing(signed, artifact, signer.trust)
+        {
+            let certificates = signed.chain().certificates().len();
             self.units = self.afford(evidence.verification_units(certificates, &signer.trust.crls))?;
         }
-        Ok(report)
+        let before = Before { signed: &signed, timestamps: &mut self.checks.timestamps };
+        Ok(notation::verify_signed(envelope, before, artifact, signer.trust, now, evidence))
     }
 
     /// What role files of Docker Content Trust may still take.

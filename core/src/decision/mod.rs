@@ -5,6 +5,7 @@
 
 mod accepted;
 mod asking;
+mod blob;
 mod checks;
 mod collection;
 mod conditions;
@@ -22,6 +23,7 @@ mod standing;
 mod tree;
 mod verdict;
 
+pub use blob::{BlobQuestion, BlobReason, BlobStep, BlobVerdict, about_blob};
 pub use checks::Checks;
 pub use collection::{Asked, Collection, CollectionError};
 pub use identity::Identity;

@@ -16,7 +16,6 @@ use super::place::Place;
 use super::verdict::CheckNote;
 use crate::digest::Digest;
 use crate::evidence::Need;
-use crate::notation::level::Action;
 use crate::notation::payload::{self, Target};
 use crate::notation::revocation;
 use crate::notation::{Check, Conclusion, Envelope, Outcome, Report, Trust};
@@ -94,12 +93,9 @@ fn judge(
             return Err(Reason::Notation { place: place.clone(), check, what });
         }
         Conclusion::Unknown => {
-            let why = report.checks.iter().filter_map(|checked| match &checked.outcome {
-                Outcome::Unknown(why) if checked.action == Action::Enforce => Some((checked.check.name(), why)),
-                _ => None,
+            let (check, mut why) = report.unknown().fold(("revocation", Vec::new()), |(_, all), (check, why)| {
+                (check.name(), [all.as_slice(), why].concat())
             });
-            let (check, mut why) =
-                why.fold(("revocation", Vec::new()), |(_, all), (check, why)| (check, [all, why.clone()].concat()));
             why.extend(report.wanted.iter().map(|wanted| format!("no answer from {}", wanted.request.url)));
             return Err(Reason::NotationUnknown { place: place.clone(), check, what: why.join("; ") });
         }
@@ -135,7 +131,8 @@ fn judge(
     Ok(Box::new(signed))
 }
 
-fn notes(report: &Report) -> Vec<CheckNote> {
+/// The checks of a report, for verdicts.
+pub(super) fn notes(report: &Report) -> Vec<CheckNote> {
     let note = |checked: &crate::notation::Checked| {
         let (passed, what) = match &checked.outcome {
             Outcome::Passed => (Some(true), None),

@@ -366,7 +366,7 @@ impl Reason {
 }
 
 /// The code of a check of Notation's.
-fn notation_code(check: &str) -> &'static str {
+pub(super) fn notation_code(check: &str) -> &'static str {
     match check {
         "target" => "notation-target",
         "metadata" => "notation-metadata",

@@ -1,6 +1,6 @@
 //! Signed attributes, common to both envelopes (Notary Project signature specification, "Signed Attributes"; signing-scheme.md).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::notation::payload;
 use crate::text::excerpt;
@@ -15,12 +15,15 @@ pub(super) const PLUGIN_VERSION: &str = "io.cncf.notary.verificationPluginMinVer
 pub(super) const TIMESTAMP: &str = "io.cncf.notary.timestampSignature";
 pub(super) const SIGNING_AGENT: &str = "io.cncf.notary.signingAgent";
 
+/// The verification plugin that this is: whoever asks for it asks for the checks that are made here (docs/signers.md).
+pub const OWN_PLUGIN: &str = "bulla";
+
 /// Names that are not extended attributes, in whatever case.
 const KNOWN: [&str; 9] =
     ["alg", "cty", "crit", SIGNING_SCHEME, SIGNING_TIME, AUTHENTIC_SIGNING_TIME, EXPIRY, PLUGIN, PLUGIN_VERSION];
 
 /// Whose word the signing time is (signing-scheme.md).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Scheme {
     /// The signer's own.
     #[serde(rename = "notary.x509")]
@@ -49,6 +52,8 @@ pub struct Attributes {
     pub signing_time: UnixTime,
     /// From when on it does not count any more.
     pub expiry: Option<UnixTime>,
+    /// Whether it asks for the verification plugin [`OWN_PLUGIN`].
+    pub plugin: bool,
 }
 
 /// The protected header as it was read.
@@ -61,6 +66,7 @@ pub(super) struct Headers {
     pub(super) authentic_signing_time: Option<UnixTime>,
     pub(super) expiry: Option<UnixTime>,
     pub(super) plugin: Option<String>,
+    pub(super) plugin_version: Option<String>,
     /// Every other name.
     pub(super) extended: Vec<String>,
 }
@@ -104,9 +110,12 @@ pub enum AttributesError {
     /// A name that other readers take for a known one.
     #[error("attribute {0:?} differs from a known one by its case only")]
     Spelling(String),
-    /// A signature that only a plugin can verify.
-    #[error("the signature asks for the verification plugin {0:?}, and there are no plugins here")]
+    /// A signature that only another plugin can verify.
+    #[error("the signature asks for the verification plugin {0:?}, and here is only {OWN_PLUGIN:?}")]
     Plugin(String),
+    /// A signature for a later version of this plugin, or one that is no version.
+    #[error("the signature asks for version {0:?} of the verification plugin, and here is {here}", here = env!("CARGO_PKG_VERSION"))]
+    PluginVersion(String),
     /// It expires before it was made.
     #[error("expiry {expiry} is not after the signing time {signing_time}")]
     Expiry {
@@ -150,15 +159,41 @@ impl Headers {
         }
         let signing_time = signing_time.ok_or(AttributesError::Missing(needed))?;
         must.extend(self.expiry.map(|_| EXPIRY));
-        if let Some(plugin) = self.plugin {
-            return Err(AttributesError::Plugin(excerpt(&plugin)));
-        }
+        let plugin = self.plugin.is_some();
+        must.extend(check_plugin(self.plugin, self.plugin_version)?);
         check_critical(&self.critical, &must, &self.extended)?;
         match self.expiry {
             Some(expiry) if expiry <= signing_time => Err(AttributesError::Expiry { signing_time, expiry }),
-            expiry => Ok(Attributes { scheme, signing_time, expiry }),
+            expiry => Ok(Attributes { scheme, signing_time, expiry, plugin }),
         }
     }
+}
+
+/// The attributes about the plugin that then have to be critical: nothing but its own name in a version that is there.
+fn check_plugin(name: Option<String>, version: Option<String>) -> Result<Vec<&'static str>, AttributesError> {
+    match (name, version) {
+        (None, None) => Ok(Vec::new()),
+        (None, Some(_)) => Err(AttributesError::Missing(PLUGIN)),
+        (Some(name), _) if name != OWN_PLUGIN => Err(AttributesError::Plugin(excerpt(&name))),
+        (Some(_), None) => Ok(vec![PLUGIN]),
+        (Some(_), Some(version)) => match numbers(&version) {
+            Some(wanted) if numbers(env!("CARGO_PKG_VERSION")).is_some_and(|here| wanted <= here) => {
+                Ok(vec![PLUGIN, PLUGIN_VERSION])
+            }
+            _ => Err(AttributesError::PluginVersion(excerpt(&version))),
+        },
+    }
+}
+
+/// The three numbers of a version (Semantic Versioning 2.0.0, section 2); nothing for one with more behind them.
+fn numbers(version: &str) -> Option<[u32; 3]> {
+    let number = |text: &str| {
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_short = text == "0" || !text.starts_with('0');
+        if is_number && is_short { text.parse().ok() } else { None }
+    };
+    let parts = version.split('.').map(number).collect::<Option<Vec<u32>>>()?;
+    parts.try_into().ok()
 }
 
 fn check_critical(listed: &[String], must: &[&'static str], extended: &[String]) -> Result<(), AttributesError> {

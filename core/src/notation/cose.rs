@@ -5,8 +5,8 @@ use ciborium::value::Integer;
 
 use super::algorithm::Algorithm;
 use super::attributes::{
-    AUTHENTIC_SIGNING_TIME, Attributes, EXPIRY, Headers, PLUGIN, PLUGIN_VERSION, SIGNING_AGENT, SIGNING_SCHEME,
-    SIGNING_TIME, Scheme, TIMESTAMP,
+    AUTHENTIC_SIGNING_TIME, Attributes, EXPIRY, Headers, OWN_PLUGIN, PLUGIN, PLUGIN_VERSION, SIGNING_AGENT,
+    SIGNING_SCHEME, SIGNING_TIME, Scheme, TIMESTAMP,
 };
 use super::envelope::{EnvelopeError, Parts, Written};
 use super::payload;
@@ -69,7 +69,6 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parts, EnvelopeError> {
         }
         Some(_) => return Err(wrong("crit", "a list of text labels")),
     };
-    let version = header.text(&text(PLUGIN_VERSION), PLUGIN_VERSION)?;
     let headers = Headers {
         content_type: header.text(&number(CONTENT_TYPE), "content type")?,
         critical,
@@ -77,7 +76,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parts, EnvelopeError> {
         signing_time: header.time(SIGNING_TIME)?,
         authentic_signing_time: header.time(AUTHENTIC_SIGNING_TIME)?,
         expiry: header.time(EXPIRY)?,
-        plugin: header.text(&text(PLUGIN), PLUGIN)?.or(version),
+        plugin: header.text(&text(PLUGIN), PLUGIN)?,
+        plugin_version: header.text(&text(PLUGIN_VERSION), PLUGIN_VERSION)?,
         extended: header.0.iter().map(|(label, _)| shown(label)).collect(),
     };
     let signed = to_be_signed(&protected, &payload)?;
@@ -110,6 +110,10 @@ pub(super) fn prepare(algorithm: Algorithm, attributes: Attributes) -> Result<Ve
     if let Some(expiry) = attributes.expiry {
         critical.push(text(EXPIRY));
         members.push((text(EXPIRY), time(expiry)));
+    }
+    if attributes.plugin {
+        critical.push(text(PLUGIN));
+        members.push((text(PLUGIN), text(OWN_PLUGIN)));
     }
     members.push((number(CRIT), Value::Array(critical)));
     let mut ordered = Vec::new();

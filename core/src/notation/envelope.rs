@@ -330,6 +330,16 @@ impl Envelope {
         })
     }
 
+    /// How its key signs.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The certificates that it carries, the leaf first. Nothing is checked between them.
+    pub fn certificates(&self) -> &[Certificate] {
+        &self.certificates
+    }
+
     /// How it is written.
     pub fn format(&self) -> Format {
         self.format

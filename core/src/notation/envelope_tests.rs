@@ -145,7 +145,7 @@ fn each_attribute_fails_by_its_own_rule() {
     ));
     assert!(matches!(
         error(&|header| header["io.cncf.notary.verificationPluginMinVersion"] = json!("1.0.0")),
-        AttributesError::Plugin(_)
+        AttributesError::Missing("io.cncf.notary.verificationPlugin")
     ));
     assert!(with(|header| header["kid"] = json!("ignored")).is_ok());
 }

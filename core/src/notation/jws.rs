@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::algorithm::Algorithm;
 use super::attributes::{
-    AUTHENTIC_SIGNING_TIME, Attributes, EXPIRY, Headers, PLUGIN, PLUGIN_VERSION, SIGNING_AGENT, SIGNING_SCHEME,
-    SIGNING_TIME, Scheme, TIMESTAMP,
+    AUTHENTIC_SIGNING_TIME, Attributes, EXPIRY, Headers, OWN_PLUGIN, PLUGIN, PLUGIN_VERSION, SIGNING_AGENT,
+    SIGNING_SCHEME, SIGNING_TIME, Scheme, TIMESTAMP,
 };
 use super::envelope::{EnvelopeError, Parts, Written};
 use super::payload;
@@ -70,7 +70,6 @@ fn read_protected(bytes: &[u8]) -> Result<(Algorithm, Headers), EnvelopeError> {
         }
         Some(_) => return Err(wrong("crit", "a list of texts")),
     };
-    let version = protected.text(PLUGIN_VERSION)?;
     let headers = Headers {
         content_type: protected.text("cty")?,
         critical,
@@ -78,7 +77,8 @@ fn read_protected(bytes: &[u8]) -> Result<(Algorithm, Headers), EnvelopeError> {
         signing_time: protected.time(SIGNING_TIME)?,
         authentic_signing_time: protected.time(AUTHENTIC_SIGNING_TIME)?,
         expiry: protected.time(EXPIRY)?,
-        plugin: protected.text(PLUGIN)?.or(version),
+        plugin: protected.text(PLUGIN)?,
+        plugin_version: protected.text(PLUGIN_VERSION)?,
         extended: protected.members.into_iter().map(|(name, _)| name).collect(),
     };
     Ok((algorithm, headers))
@@ -100,6 +100,10 @@ pub(super) fn prepare(algorithm: Algorithm, attributes: Attributes) -> Option<Ve
     if let Some(expiry) = attributes.expiry {
         critical.push(EXPIRY);
         header.insert(EXPIRY.to_owned(), time(expiry)?);
+    }
+    if attributes.plugin {
+        critical.push(PLUGIN);
+        header.insert(PLUGIN.to_owned(), json!(OWN_PLUGIN));
     }
     header.insert("alg".to_owned(), json!(algorithm.jws()));
     header.insert("cty".to_owned(), json!(payload::MEDIA_TYPE));

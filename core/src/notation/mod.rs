@@ -12,6 +12,7 @@ pub(crate) mod fixtures;
 mod jws;
 pub mod level;
 pub mod payload;
+pub mod plugin;
 mod properties;
 pub mod referrer;
 mod report;
@@ -23,8 +24,8 @@ mod trust_store;
 mod verify;
 mod verify_tests;
 
-pub use attributes::{Attributes, AttributesError, Scheme};
+pub use attributes::{Attributes, AttributesError, OWN_PLUGIN, Scheme};
 pub use envelope::{Claims, Envelope, EnvelopeError, Format, Signed, Written};
 pub use report::{Check, Checked, Conclusion, Failure, Outcome, Report, Signer, Wanted};
 pub use trust_store::{Identities, IdentitiesError, StoreError, StoreKind, Trust, TrustStores, VerifyTimestamp};
-pub use verify::{verify, verify_envelope, verify_signed};
+pub use verify::{Before, needs_standing, verify, verify_envelope, verify_signed};

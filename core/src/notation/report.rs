@@ -224,6 +224,14 @@ impl Report {
         })
     }
 
+    /// The enforced checks that are not known, and why.
+    pub fn unknown(&self) -> impl Iterator<Item = (Check, &[String])> {
+        self.checks.iter().filter_map(|checked| match &checked.outcome {
+            Outcome::Unknown(why) if checked.action == Action::Enforce => Some((checked.check, why.as_slice())),
+            _ => None,
+        })
+    }
+
     /// Notes a check; whether the verification goes on.
     pub(super) fn note(&mut self, check: Check, action: Action, outcome: Outcome) -> bool {
         let goes_on = action != Action::Enforce || !matches!(outcome, Outcome::Failed(_));

@@ -6,8 +6,8 @@ use super::envelope::{Envelope, EnvelopeError, Signed};
 use super::level::{Action, Kind};
 use super::payload::Target;
 use super::report::{Check, Failure, Outcome, Report, Signer};
-use super::revocation::{self, Evidence, Status};
-use super::timestamp::{self, Timestamp};
+use super::revocation::{self, Crl, Evidence, Status};
+use super::timestamp::{Timestamp, Timestamps};
 use super::trust_store::{StoreKind, Trust, VerifyTimestamp};
 use crate::digest::Digest;
 use crate::time::UnixTime;
@@ -34,6 +34,15 @@ pub fn verify(
     }
 }
 
+/// Whether evidence about revocation bears on a signature: the chain of a signature that is about the artifact reaches a pinned
+/// certificate. What that costs is known before it is done.
+pub fn needs_standing(signed: &Signed, target: &Target, trust: &Trust) -> bool {
+    let pinned = trust.stores.of(signed.attributes().scheme);
+    let payload = signed.payload();
+    let is_asked = payload.is_about(target).is_ok() && payload.has_metadata(&trust.metadata).is_ok();
+    is_asked && signed.chain().certificates().iter().any(|certificate| pinned.contains(certificate))
+}
+
 /// Verifies an envelope that was parsed, so that what it costs is known before.
 pub fn verify_envelope(
     envelope: &Envelope,
@@ -42,21 +51,33 @@ pub fn verify_envelope(
     now: UnixTime,
     evidence: &Evidence<'_>,
 ) -> Report {
-    verify_signed(envelope, &envelope.verify(), target, trust, now, evidence)
+    let before = Before { signed: &envelope.verify(), timestamps: &mut Timestamps::default() };
+    verify_signed(envelope, before, target, trust, now, evidence)
 }
 
-/// Goes on where the signature was checked before: `signed` is what [`Envelope::verify`] gave for this envelope.
+/// Work that was done before.
+#[derive(Debug)]
+pub struct Before<'b> {
+    /// What [`Envelope::verify`] gave for the envelope.
+    pub signed: &'b Result<Signed, EnvelopeError>,
+    /// Timestamps.
+    pub timestamps: &'b mut Timestamps,
+}
+
+/// Goes on where the signature was checked before.
 pub fn verify_signed(
     envelope: &Envelope,
-    signed: &Result<Signed, EnvelopeError>,
+    before: Before<'_>,
     target: &Target,
     trust: &Trust,
     now: UnixTime,
     evidence: &Evidence<'_>,
 ) -> Report {
     let mut report = Report::default();
-    match signed {
-        Ok(signed) => Verification { envelope, signed, trust, now, evidence }.run(target, &mut report),
+    match before.signed {
+        Ok(signed) => {
+            Verification { envelope, signed, trust, now, evidence }.run(target, before.timestamps, &mut report);
+        }
         Err(error) => {
             report.note(Check::Integrity, Action::Enforce, Outcome::Failed(error.clone().into()));
         }
@@ -73,17 +94,17 @@ struct Verification<'v, 'e> {
 }
 
 impl Verification<'_, '_> {
-    fn run(&self, target: &Target, report: &mut Report) {
+    fn run(&self, target: &Target, timestamps: &mut Timestamps, report: &mut Report) {
         let (payload, attributes) = (self.signed.payload(), self.signed.attributes());
         report.signing_time = Some(attributes.signing_time);
         report.expiry = attributes.expiry;
         report.metadata = payload.metadata.clone();
         report.note(Check::Integrity, Action::Enforce, Outcome::Passed);
-        self.steps(target, report);
+        self.steps(target, timestamps, report);
     }
 
     /// One check after the other, until an enforced one fails.
-    fn steps(&self, target: &Target, report: &mut Report) -> Option<()> {
+    fn steps(&self, target: &Target, timestamps: &mut Timestamps, report: &mut Report) -> Option<()> {
         let on = |goes_on: bool| goes_on.then_some(());
         let action = |kind| self.trust.level.action(kind);
         let payload = self.signed.payload();
@@ -97,7 +118,7 @@ impl Verification<'_, '_> {
         let authenticity = self::outcome(anchor.and_then(|_| self.identity()));
         on(report.note(Check::Authenticity, action(Kind::Authenticity), authenticity))?;
         on(report.note(Check::Expiry, action(Kind::Expiry), self::outcome(self.expiry())))?;
-        let timestamp = self.authentic_timestamp(report);
+        let timestamp = self.authentic_timestamp(timestamps, report);
         on(report.note(Check::AuthenticTimestamp, action(Kind::AuthenticTimestamp), timestamp))?;
         let revocation = match action(Kind::Revocation) {
             Action::Skip => Outcome::Skipped,
@@ -111,7 +132,7 @@ impl Verification<'_, '_> {
                 let certificates = self.signed.chain().certificates();
                 let anchor = certificates.iter().position(|certificate| pinned.contains(certificate));
                 let count = anchor.map_or(0, |anchor| anchor.saturating_add(1));
-                self.revocation(self.signed.chain(), count, signing_time, action, report)
+                self.lookup(signing_time).standing(self.signed.chain(), count, action, report)
             }
         };
         on(report.note(Check::Revocation, action(Kind::Revocation), revocation))
@@ -157,7 +178,7 @@ impl Verification<'_, '_> {
         }
     }
 
-    fn authentic_timestamp(&self, report: &mut Report) -> Outcome {
+    fn authentic_timestamp(&self, timestamps: &mut Timestamps, report: &mut Report) -> Outcome {
         let attributes = self.signed.attributes();
         let chain = self.signed.chain();
         if attributes.scheme == Scheme::SigningAuthority {
@@ -169,12 +190,12 @@ impl Verification<'_, '_> {
         if !has_store || !is_due {
             return outcome(valid_at(chain, self.now));
         }
-        match self.timestamp() {
+        match self.timestamp(timestamps) {
             Err(failure) => Outcome::Failed(failure),
             Ok(timestamp) => {
                 // `skip` of the check of revocation is about the signer's certificates.
                 let action = self.trust.level.action(Kind::AuthenticTimestamp);
-                let outcome = self.revocation(timestamp.chain(), usize::MAX, None, action, report);
+                let outcome = self.lookup(None).standing(timestamp.chain(), usize::MAX, action, report);
                 if outcome == Outcome::Passed {
                     report.timestamp = Some(timestamp.stated());
                 }
@@ -183,26 +204,36 @@ impl Verification<'_, '_> {
         }
     }
 
-    fn timestamp(&self) -> Result<Timestamp, Failure> {
+    fn timestamp(&self, timestamps: &mut Timestamps) -> Result<Timestamp, Failure> {
         let token = self.envelope.timestamp().ok_or(Failure::NoTimestamp)?;
         let roots = self.trust.stores.get(StoreKind::Tsa);
-        let timestamp = timestamp::verify(token, self.envelope.signature(), roots)?;
+        let timestamp = timestamps.verify(token, self.envelope.signature(), roots)?;
         timestamp.is_within(self.signed.chain())?;
         Ok(timestamp)
     }
 
-    fn revocation(
-        &self,
-        chain: &Chain,
-        count: usize,
-        signing_time: Option<UnixTime>,
-        action: Action,
-        report: &mut Report,
-    ) -> Outcome {
+    fn lookup(&self, signing_time: Option<UnixTime>) -> Lookup<'_, '_> {
+        Lookup { signing_time, now: self.now, crls: &self.trust.crls, evidence: self.evidence }
+    }
+}
+
+/// What the revocation of certificates is looked up with.
+pub(super) struct Lookup<'l, 'e> {
+    /// The time of the signing, only where it is trusted.
+    pub(super) signing_time: Option<UnixTime>,
+    pub(super) now: UnixTime,
+    /// Lists that need not be fetched.
+    pub(super) crls: &'l [Crl],
+    pub(super) evidence: &'l Evidence<'e>,
+}
+
+impl Lookup<'_, '_> {
+    /// What is known about the first `count` certificates of a chain, its root left out. What is missing, the report wants.
+    pub(super) fn standing(&self, chain: &Chain, count: usize, action: Action, report: &mut Report) -> Outcome {
         let (mut unknown, mut why) = (false, Vec::new());
         for (certificate, issuer) in chain.issued().take(count) {
             let pair = (certificate, issuer);
-            match revocation::check(pair, signing_time, self.now, &self.trust.crls, self.evidence) {
+            match revocation::check(pair, self.signing_time, self.now, self.crls, self.evidence) {
                 Status::Good | Status::NotRevocable => {}
                 Status::Revoked(revoked) => {
                     let subject = certificate.subject_text();

@@ -10,7 +10,7 @@ use super::fixtures::{COSE, JWS, NOW, PAYLOAD, certificate, fixture, jws, protec
 use super::level::{Action, Kind, Level, Name};
 use super::payload::{PayloadError, Target};
 use super::report::{Check, Conclusion, Failure, Outcome, Report};
-use super::revocation::{Answer, Crl, Evidence};
+use super::revocation::{Answer, Crl, Evidence, Kind as Asked};
 use super::timestamp::TimestampError;
 use super::trust_store::{Identities, IdentitiesError, StoreError, StoreKind, Trust, TrustStores, VerifyTimestamp};
 use super::verify::verify;
@@ -48,7 +48,7 @@ fn level(name: Name, kind: Kind, action: Action) -> Level {
 }
 
 fn evidence(list: &[(&'static str, &'static [u8])]) -> Evidence<'static> {
-    Evidence { answers: list.iter().map(|(url, content)| (*url, Answer::Content(content))).collect() }
+    Evidence { answers: list.iter().map(|(url, content)| ((Asked::Crl, *url), Answer::Content(content))).collect() }
 }
 
 fn run(envelope: &[u8], trust: &Trust, list: &[(&'static str, &'static [u8])]) -> Report {
@@ -100,7 +100,7 @@ fn missing_evidence_never_passes() {
     let report = run(fixture!("envelopes/p256.jws"), &pinned(), &[CA]);
     assert_eq!((report.conclusion(), wanted(&report)), (Conclusion::Unknown, vec![ROOT.0]));
     let mut evidence = evidence(&[CA]);
-    evidence.answers.insert(ROOT.0, Answer::Failed("timed out after 5 s"));
+    evidence.answers.insert((Asked::Crl, ROOT.0), Answer::Failed("timed out after 5 s"));
     let report = verify(fixture!("envelopes/p256.jws"), JWS, &target(), &pinned(), NOW, &evidence);
     assert_eq!((report.conclusion(), report.wanted.len()), (Conclusion::Unknown, 0));
     // Logged, it is said, and nothing follows.

@@ -1,6 +1,7 @@
 //! Signing for Notation: prepare gives the exact bytes, somebody signs them, assemble gives the envelope and a push plan
 //! (signing-and-verification-workflow.md, "Signing Steps").
 //!
+//! A payload that somebody else wrote, of an image or of a blob, is signed as it is: then an envelope is all that comes out.
 //! RSA keys sign with RSASSA-PSS, and ECDSA keys give r and s with fixed length; no private key comes here.
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use crate::notation::certificates::{self, CertificatesError};
 use crate::notation::payload::{Payload, PayloadError, RESERVED_PREFIX, Target};
 use crate::notation::referrer::{ARTIFACT_TYPE, ReferrerError, write_referrer};
 use crate::notation::timestamp::{self, TimestampError};
-use crate::notation::{Attributes, Envelope, EnvelopeError, Format, Scheme, Written};
+use crate::notation::{self, Attributes, Envelope, EnvelopeError, Format, Scheme, Written};
 use crate::reference::{Reference, Repository};
 use crate::text::excerpt;
 use crate::time::UnixTime;
@@ -37,16 +38,25 @@ pub struct Image<'i> {
 pub struct Request<'r> {
     /// The image.
     pub image: Image<'r>,
+    /// User metadata, signed together with the image.
+    pub metadata: &'r BTreeMap<String, String>,
+    /// How.
+    pub manner: Manner<'r>,
+}
+
+/// How something is to be signed.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner<'m> {
     /// The format of the envelope.
     pub format: Format,
     /// The signer's certificates, the leaf first and the root last.
-    pub chain: &'r [Certificate],
+    pub chain: &'m [Certificate],
     /// The time of the signing.
     pub signing_time: UnixTime,
     /// When the signature expires, if it does.
     pub expiry: Option<UnixTime>,
-    /// User metadata, signed together with the image.
-    pub metadata: &'r BTreeMap<String, String>,
+    /// Whether verifiers have to call the plugin [`OWN_PLUGIN`](crate::notation::OWN_PLUGIN).
+    pub plugin: bool,
 }
 
 /// Bytes that were prepared for a signer.
@@ -69,11 +79,20 @@ impl Prepared {
     }
 }
 
-/// A signature over prepared bytes, and what goes into the envelope beside it.
+/// A signature of an image.
 #[derive(Debug, Clone, Copy)]
 pub struct Signed<'s> {
     /// The image.
     pub image: Image<'s>,
+    /// The signature.
+    pub made: Made<'s>,
+    /// Another repository than the image's to keep it in.
+    pub repository: Option<&'s Repository>,
+}
+
+/// A signature over prepared bytes, and what goes into the envelope beside it.
+#[derive(Debug, Clone, Copy)]
+pub struct Made<'s> {
     /// What was prepared.
     pub prepared: &'s Prepared,
     /// The signature over its message.
@@ -84,8 +103,6 @@ pub struct Signed<'s> {
     pub timestamp: Option<(&'s [u8], &'s [Certificate])>,
     /// What makes the signature: shown, never trusted.
     pub agent: Option<&'s str>,
-    /// Another repository than the image's to keep it in.
-    pub repository: Option<&'s Repository>,
 }
 
 /// Why a signature cannot be prepared or assembled.
@@ -157,24 +174,37 @@ pub enum NotationError {
 /// [`NotationError`]: whatever a verifier would refuse is refused before anybody signs it.
 pub fn prepare(request: &Request<'_>) -> Result<Prepared, NotationError> {
     let (target, _) = target_of(&request.image)?;
-    let chain = certificates::code_signing(request.chain.to_vec())?;
+    let payload = Payload { target, metadata: request.metadata.clone() };
+    let written = payload.write()?;
+    prepare_read(&payload, written, &request.manner)
+}
+
+/// Gives the bytes to be signed for a payload that somebody else wrote: it is signed as it is.
+///
+/// # Errors
+/// [`NotationError`], as [`prepare`].
+pub fn prepare_payload(payload: &[u8], manner: &Manner<'_>) -> Result<Prepared, NotationError> {
+    prepare_read(&Payload::parse(payload)?, payload.to_vec(), manner)
+}
+
+fn prepare_read(payload: &Payload, written: Vec<u8>, manner: &Manner<'_>) -> Result<Prepared, NotationError> {
+    let chain = certificates::code_signing(manner.chain.to_vec())?;
     let leaf = chain.leaf().ok_or(CertificatesError::Chain(ChainError::Empty))?;
     let algorithm = Algorithm::of(leaf.key())?;
-    let (signing_time, expiry) = (request.signing_time, request.expiry);
+    let Manner { format, signing_time, expiry, plugin, .. } = *manner;
     if let Some(late) = chain.certificates().iter().find(|certificate| !certificate.is_valid_at(signing_time)) {
         return Err(NotationError::NotValid { subject: late.subject_text(), at: signing_time });
     }
-    if let Some(name) = request.metadata.keys().find(|name| name.starts_with(RESERVED_PREFIX)) {
+    if let Some(name) = payload.metadata.keys().find(|name| name.starts_with(RESERVED_PREFIX)) {
         return Err(NotationError::Reserved(excerpt(name)));
     }
     let times = NotationError::Times { signing_time, expiry };
     if expiry.is_some_and(|expiry| expiry <= signing_time || expiry.rfc3339().is_none()) {
         return Err(times);
     }
-    let payload = Payload { target, metadata: request.metadata.clone() }.write()?;
-    let attributes = Attributes { scheme: Scheme::X509, signing_time, expiry };
-    let protected = request.format.protected(algorithm, attributes).ok_or(times)?;
-    Ok(Prepared { format: request.format, protected, payload, algorithm })
+    let attributes = Attributes { scheme: Scheme::X509, signing_time, expiry, plugin };
+    let protected = format.protected(algorithm, attributes).ok_or(times)?;
+    Ok(Prepared { format, protected, payload: written, algorithm })
 }
 
 /// Checks a signature over prepared bytes with the leaf's key, and plans what has to be pushed: the envelope, the empty config,
@@ -184,15 +214,16 @@ pub fn prepare(request: &Request<'_>) -> Result<Prepared, NotationError> {
 /// [`NotationError`]: a signature that does not hold is never pushed.
 pub fn assemble(signed: &Signed<'_>) -> Result<PushPlan, NotationError> {
     let (target, digest) = target_of(&signed.image)?;
-    let bytes = envelope(signed, &target)?;
-    let parsed = Envelope::parse(&bytes, signed.prepared.format.media_type())?;
-    let signing_time = parsed.verify()?.attributes().signing_time;
+    let made = &signed.made;
+    let (bytes, verified) = checked(made)?;
+    verified.payload().is_about(&target)?;
     let subject = (target.media_type.as_str(), digest, target.size);
-    let manifest = write_referrer(&bytes, signed.prepared.format, signed.chain, signing_time, subject)?;
+    let signing_time = verified.attributes().signing_time;
+    let manifest = write_referrer(&bytes, made.prepared.format, made.chain, signing_time, subject)?;
     let blob = |media_type, bytes: Vec<u8>| PlannedBlob { digest: Digest::sha256(&bytes), media_type, bytes };
     Ok(PushPlan {
         repository: signed.repository.unwrap_or_else(|| signed.image.reference.repository()).clone(),
-        blobs: vec![blob(signed.prepared.format.media_type(), bytes), blob(ARTIFACT_TYPE, EMPTY_CONFIG.to_vec())],
+        blobs: vec![blob(made.prepared.format.media_type(), bytes), blob(ARTIFACT_TYPE, EMPTY_CONFIG.to_vec())],
         manifest,
         media_type: OCI_MANIFEST.to_owned(),
         tag: None,
@@ -201,24 +232,30 @@ pub fn assemble(signed: &Signed<'_>) -> Result<PushPlan, NotationError> {
     })
 }
 
-/// The envelope, of which every part was checked as a verifier will.
-fn envelope(signed: &Signed<'_>, target: &Target) -> Result<Vec<u8>, NotationError> {
-    let format = signed.prepared.format;
+/// The envelope around a signature over a payload that was prepared, checked in the same way.
+///
+/// # Errors
+/// [`NotationError`]: nobody gets an envelope that does not hold.
+pub fn envelope(made: &Made<'_>) -> Result<Vec<u8>, NotationError> {
+    Ok(checked(made)?.0)
+}
+
+/// The envelope, of which every part was checked as a verifier will, and what it says.
+fn checked(made: &Made<'_>) -> Result<(Vec<u8>, notation::Signed), NotationError> {
+    let format = made.prepared.format;
     let parts = Written {
-        protected: &signed.prepared.protected,
-        payload: &signed.prepared.payload,
-        signature: signed.signature,
-        chain: signed.chain,
+        protected: &made.prepared.protected,
+        payload: &made.prepared.payload,
+        signature: made.signature,
+        chain: made.chain,
         timestamp: None,
-        agent: signed.agent,
+        agent: made.agent,
     };
     let bytes = within(format.write(&parts)?)?;
-    let envelope = Envelope::parse(&bytes, format.media_type())?;
-    let verified = envelope.verify()?;
-    verified.payload().is_about(target)?;
-    let Some((token, roots)) = signed.timestamp else { return Ok(bytes) };
-    timestamp::verify(token, signed.signature, roots)?.is_within(verified.chain())?;
-    within(format.write(&Written { timestamp: Some(token), ..parts })?)
+    let verified = Envelope::parse(&bytes, format.media_type())?.verify()?;
+    let Some((token, roots)) = made.timestamp else { return Ok((bytes, verified)) };
+    timestamp::verify(token, made.signature, roots)?.is_within(verified.chain())?;
+    Ok((within(format.write(&Written { timestamp: Some(token), ..parts })?)?, verified))
 }
 
 fn within(bytes: Vec<u8>) -> Result<Vec<u8>, NotationError> {

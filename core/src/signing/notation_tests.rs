@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::notation::{Image, NotationError, Prepared, Request, Signed, assemble, prepare};
+use super::notation::{
+    Image, Made, Manner, NotationError, Prepared, Request, Signed, assemble, envelope, prepare, prepare_payload,
+};
 use crate::digest::Digest;
 use crate::key::Hash;
 use crate::notation::fixtures::{NOW, certificate, chain, fixture, sign};
@@ -28,22 +30,22 @@ fn with<T>(format: Format, f: impl FnOnce(&Request<'_>) -> T) -> T {
     let (reference, metadata, chain) = (reference(), metadata(), chain());
     let image = Image { reference: &reference, manifest: MANIFEST, media_type: None };
     let expiry = Some(UnixTime(NOW.0 + 86_400));
-    f(&Request { image, format, chain: &chain, signing_time: NOW, expiry, metadata: &metadata })
+    let manner = Manner { format, chain: &chain, signing_time: NOW, expiry, plugin: false };
+    f(&Request { image, metadata: &metadata, manner })
 }
 
 fn prepared(format: Format) -> Prepared {
     with(format, prepare).expect("valid")
 }
 
-fn assembled<T>(prepared: &Prepared, f: impl FnOnce(&mut Signed<'_>) -> T) -> Result<super::PushPlan, NotationError> {
+fn assembled<T>(prepared: &Prepared, f: impl FnOnce(&mut Made<'_>) -> T) -> Result<super::PushPlan, NotationError> {
     let (reference, chain) = (reference(), chain());
     let signature = sign(&prepared.message());
     let image = Image { reference: &reference, manifest: MANIFEST, media_type: None };
     let agent = Some("bulla/0.1");
-    let mut signed =
-        Signed { image, prepared, signature: &signature, chain: &chain, timestamp: None, agent, repository: None };
-    f(&mut signed);
-    assemble(&signed)
+    let mut made = Made { prepared, signature: &signature, chain: &chain, timestamp: None, agent };
+    f(&mut made);
+    assemble(&Signed { image, made, repository: None })
 }
 
 #[test]
@@ -82,11 +84,11 @@ fn nobody_is_asked_to_sign_what_nobody_accepts() {
     });
     assert!(matches!(of_tag, Err(NotationError::NoDigest { .. })));
     assert!(matches!(error(&|it| it.image.manifest = b"{}"), NotationError::OtherManifest(_)));
-    assert!(matches!(error(&|it| it.chain = &it.chain[..2]), NotationError::Certificates(_)));
-    assert!(matches!(error(&|it| it.chain = &[]), NotationError::Certificates(_)));
-    assert!(matches!(error(&|it| it.signing_time = UnixTime(0)), NotationError::NotValid { .. }));
-    assert!(matches!(error(&|it| it.expiry = Some(it.signing_time)), NotationError::Times { .. }));
-    assert!(matches!(error(&|it| it.expiry = Some(UnixTime(i64::MAX))), NotationError::Times { .. }));
+    assert!(matches!(error(&|it| it.manner.chain = &it.manner.chain[..2]), NotationError::Certificates(_)));
+    assert!(matches!(error(&|it| it.manner.chain = &[]), NotationError::Certificates(_)));
+    assert!(matches!(error(&|it| it.manner.signing_time = UnixTime(0)), NotationError::NotValid { .. }));
+    assert!(matches!(error(&|it| it.manner.expiry = Some(it.manner.signing_time)), NotationError::Times { .. }));
+    assert!(matches!(error(&|it| it.manner.expiry = Some(UnixTime(i64::MAX))), NotationError::Times { .. }));
     let reserved = BTreeMap::from([("io.cncf.notary.x".to_owned(), String::new())]);
     let got = with(Format::Jws, |request| prepare(&Request { metadata: &reserved, ..*request }));
     assert_eq!(got, Err(NotationError::Reserved("io.cncf.notary.x".to_owned())));
@@ -123,6 +125,26 @@ fn a_timestamp_is_asked_for_and_put_in() {
     assert_eq!(token(granted, &[1]), Err(RequestError::Nonce));
     assert_eq!(token(b"\x30\x05\x30\x03\x02\x01\x02", &nonce), Err(RequestError::Refused(2)));
     assert_eq!(token(b"\x30\x05\x30\x03\x02\x01\x00", &nonce), Err(RequestError::NoToken));
+}
+
+#[test]
+fn a_payload_of_somebody_else_is_signed_as_it_is() {
+    let payload = br#"{ "targetArtifact": {"size": 3, "mediaType": "a/b", "artifactType": "c/d",
+        "digest": "sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"} }"#;
+    let chain = chain();
+    for format in [Format::Jws, Format::Cose] {
+        let manner = Manner { format, chain: &chain, signing_time: NOW, expiry: None, plugin: true };
+        let prepared = prepare_payload(payload, &manner).expect("valid");
+        assert_eq!(prepared.payload, payload);
+        let signature = sign(&prepared.message());
+        let made = Made { prepared: &prepared, signature: &signature, chain: &chain, timestamp: None, agent: None };
+        let written = envelope(&made).expect("it holds");
+        let signed = Envelope::parse(&written, format.media_type()).expect("valid").verify().expect("it holds");
+        assert_eq!((signed.payload().target.size, signed.attributes().plugin), (3, true));
+        let got = envelope(&Made { signature: &sign(b"another"), ..made });
+        assert!(matches!(got, Err(NotationError::Envelope(EnvelopeError::Signature(_)))), "{got:?}");
+        assert!(matches!(prepare_payload(b"{}", &manner), Err(NotationError::Payload(_))));
+    }
 }
 
 #[test]

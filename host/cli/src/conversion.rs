@@ -19,7 +19,7 @@ const BUDGET: Duration = Duration::from_secs(10);
 /// Octets of a key file. 64 KiB: a public key has less than one.
 const MAX_KEY_FILE: u64 = 64 * 1024;
 /// Octets of a policy. 256 KiB: what the module reads.
-const MAX_POLICY_FILE: u64 = 256 * 1024;
+pub(crate) const MAX_POLICY_FILE: u64 = 256 * 1024;
 /// Octets of a file with certificates. 256 KiB: what the module reads.
 const MAX_CERTIFICATE_FILE: u64 = 256 * 1024;
 /// Files of one trust store. 128: as many certificates as the module takes of one kind.
@@ -112,16 +112,23 @@ pub(crate) async fn convert(engine: &Engine, origin: Origin<'_>) -> Result<Conve
     }
 }
 
+/// The folder of a trust store that the module names, beside a trust policy unless stores are elsewhere; nothing for other names.
+pub(crate) fn store_folder(policy: &Path, stores: Option<&Path>, name: &str) -> Option<PathBuf> {
+    let rest = name.strip_prefix(STORES).and_then(|rest| rest.strip_prefix("/x509/"))?;
+    let stores = stores.map_or_else(|| beside(policy).join(STORES), Path::to_owned);
+    Some(stores.join("x509").join(rest))
+}
+
+fn beside(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new(""))
+}
+
 impl Origin<'_> {
     /// Where the module's name for a file leads, and whether that is a trust store, which is a folder.
     fn place(&self, name: &str) -> (PathBuf, bool) {
-        let beside = self.file.parent().unwrap_or(Path::new(""));
-        match name.strip_prefix(STORES).and_then(|rest| rest.strip_prefix("/x509/")) {
-            Some(rest) => {
-                let stores = self.stores.map_or_else(|| beside.join(STORES), Path::to_owned);
-                (stores.join("x509").join(rest), true)
-            }
-            None => (beside.join(name), false),
+        match store_folder(self.file, self.stores, name) {
+            Some(folder) => (folder, true),
+            None => (beside(self.file).join(name), false),
         }
     }
 }
@@ -131,15 +138,24 @@ impl Origin<'_> {
 /// # Errors
 /// When there is none.
 pub(crate) fn configured() -> Result<PathBuf> {
+    configured_as(&TRUST_POLICIES)
+}
+
+/// The first of these files in that folder.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn configured_as(names: &[&str]) -> Result<PathBuf> {
     let home = |rest: &str| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(rest));
     let named = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
     let usual = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".config" };
     let folder =
         named.or_else(|| home(usual)).context("neither XDG_CONFIG_HOME nor HOME is set: name a trust policy")?;
     let folder = folder.join("notation");
-    let found = TRUST_POLICIES.iter().map(|name| folder.join(name)).find(|file| file.exists());
+    let found = names.iter().map(|name| folder.join(name)).find(|file| file.exists());
     found.with_context(|| {
-        format!("neither {} is in {}: name a trust policy", TRUST_POLICIES.join(" nor "), folder.display())
+        let neither = if names.len() > 1 { "neither" } else { "no" };
+        format!("{neither} {} is in {}: name a trust policy", names.join(" nor "), folder.display())
     })
 }
 
@@ -151,7 +167,7 @@ pub(crate) fn refusal(document: &str, field: &Value) -> String {
 }
 
 /// The files with certificates in a trust store, by name. None where there is no such folder. Folders in it are not looked at.
-fn store(folder: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+pub(crate) fn store(folder: &Path) -> Result<Vec<(String, Vec<u8>)>> {
     let shown = folder.display();
     match fs::symlink_metadata(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -186,7 +202,7 @@ fn store(folder: &Path) -> Result<Vec<(String, Vec<u8>)>> {
     names.into_iter().map(|name| Ok((name.clone(), read(&folder.join(name), MAX_CERTIFICATE_FILE)?))).collect()
 }
 
-fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = fs::File::open(path).with_context(|| path.display().to_string())?;
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).with_context(|| path.display().to_string())?;

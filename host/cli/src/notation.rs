@@ -10,6 +10,7 @@ use bulla_registry::{Client, Digest, PlanHeader, PushPlan};
 use bulla_server::PolicyFiles;
 use clap::ValueEnum;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::certificate::{Chain, public_key};
@@ -43,23 +44,31 @@ pub(crate) struct Notation {
     /// Unix time.
     pub(crate) expiry: Option<i64>,
     pub(crate) timestamps: Option<Timestamps>,
+    /// Whether verifiers have to call Bulla as their plugin.
+    pub(crate) plugin: bool,
 }
 
 /// Who states when a signature was made.
 #[derive(Debug)]
 pub(crate) struct Timestamps {
+    /// What has given the address, for errors.
+    pub(crate) option: &'static str,
     pub(crate) url: String,
     /// The authorities that are trusted for it, PEM.
     pub(crate) roots: String,
 }
 
-/// The image that is signed.
+/// What is signed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Subject<'s> {
-    /// By digest.
-    pub(crate) image: &'s str,
-    pub(crate) manifest: &'s [u8],
-    pub(crate) media_type: Option<&'s str>,
+pub(crate) enum Subject<'s> {
+    Image {
+        /// By digest.
+        image: &'s str,
+        manifest: &'s [u8],
+        media_type: Option<&'s str>,
+    },
+    /// A payload that somebody else wrote, as it is.
+    Payload(&'s [u8]),
 }
 
 /// Bytes that were prepared for a signer.
@@ -82,6 +91,11 @@ struct PayloadAnswer {
 }
 
 #[derive(Deserialize)]
+struct EnvelopeAnswer {
+    envelope: usize,
+}
+
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct TimestampAnswer {
     timestamp_request: usize,
@@ -101,7 +115,7 @@ impl Notation {
     ) -> Result<PolicyFiles> {
         self.chain.belongs_to(&public_key(&signer.public)?)?;
         let image = format!("registry.invalid/any@{}", Digest::sha256(ANY));
-        let any = Subject { image: &image, manifest: ANY, media_type: None };
+        let any = Subject::Image { image: &image, manifest: ANY, media_type: None };
         let identity = self.prepare(engine, any, metadata).await?.identity;
         // Revocation is for those who verify later: whoever signs knows his own key's standing.
         let mut trusted = json!({
@@ -129,17 +143,16 @@ impl Notation {
         metadata: &BTreeMap<String, String>,
     ) -> Result<Payload> {
         let (mut request, mut how) = self.request(subject)?;
-        request.header.insert("annotations".to_owned(), json!(metadata));
+        if !metadata.is_empty() {
+            request.header.insert("annotations".to_owned(), json!(metadata));
+        }
         how.insert("now".to_owned(), self.now.into());
+        how.insert("plugin".to_owned(), self.plugin.into());
         how.extend(self.expiry.map(|expiry| ("expiry".to_owned(), expiry.into())));
         request.header.insert("notation".to_owned(), how.into());
         let (answer, blobs): (PayloadAnswer, _) = request.ask(engine, Operation::Prepare).await?;
-        let blob = |index: usize| {
-            blobs
-                .get(index)
-                .cloned()
-                .ok_or_else(|| anyhow!("the module prepared nothing to sign for {}", subject.image))
-        };
+        let blob =
+            |index: usize| blobs.get(index).cloned().ok_or_else(|| anyhow!("the module prepared nothing to sign"));
         Ok(Payload {
             payload: blob(answer.payload)?,
             protected: blob(answer.protected)?,
@@ -156,7 +169,7 @@ impl Notation {
         signer.sign(engine, &payload.message).await
     }
 
-    /// Checks a signature, has it timestamped where that is wanted, and plans what is pushed.
+    /// Checks a signature of an image, has it timestamped where that is wanted, and plans what is pushed.
     ///
     /// # Errors
     /// When the signature does not hold, or the authority gives no timestamp that does.
@@ -168,10 +181,36 @@ impl Notation {
         payload: &Payload,
         signature: &[u8],
     ) -> Result<PushPlan> {
+        let (answer, blobs): (PlanHeader, _) = self.assembled(engine, client, subject, payload, signature).await?;
+        Ok(answer.with(blobs)?)
+    }
+
+    /// The same for a payload that somebody else wrote: the envelope.
+    ///
+    /// # Errors
+    /// As [`assemble`](Self::assemble).
+    pub(crate) async fn envelope(
+        &self,
+        engine: &Engine,
+        client: &Client,
+        payload: &Payload,
+        signature: &[u8],
+    ) -> Result<Vec<u8>> {
+        let subject = Subject::Payload(&payload.payload);
+        let (answer, blobs): (EnvelopeAnswer, _) = self.assembled(engine, client, subject, payload, signature).await?;
+        blobs.into_iter().nth(answer.envelope).ok_or_else(|| anyhow!("the module gave no envelope"))
+    }
+
+    async fn assembled<T: DeserializeOwned>(
+        &self,
+        engine: &Engine,
+        client: &Client,
+        subject: Subject<'_>,
+        payload: &Payload,
+        signature: &[u8],
+    ) -> Result<(T, Vec<Vec<u8>>)> {
         let Some(timestamps) = &self.timestamps else {
-            let request = self.assembling(subject, payload, signature, None)?;
-            let (answer, blobs): (PlanHeader, _) = request.ask(engine, Operation::Assemble).await?;
-            return Ok(answer.with(blobs)?);
+            return self.assembling(subject, payload, signature, None)?.ask(engine, Operation::Assemble).await;
         };
         let mut nonce = [0; NONCE];
         aws_lc_rs::rand::fill(&mut nonce).map_err(|_| anyhow!("the system gives no random numbers"))?;
@@ -183,12 +222,10 @@ impl Notation {
             None => return Err(anyhow!("the module asks no timestamping authority")),
         };
         let url = &timestamps.url;
-        let response =
-            client.timestamp(url, question.into()).await.with_context(|| format!("--timestamp-url {url}"))?;
+        let named = || format!("{} {url}", timestamps.option);
+        let response = client.timestamp(url, question.into()).await.with_context(named)?;
         let request = self.assembling(subject, payload, signature, stamp(Some(&response)))?;
-        let asked = request.ask(engine, Operation::Assemble).await;
-        let (answer, blobs): (PlanHeader, _) = asked.with_context(|| format!("--timestamp-url {url}"))?;
-        Ok(answer.with(blobs)?)
+        request.ask(engine, Operation::Assemble).await.with_context(named)
     }
 
     fn assembling(
@@ -199,7 +236,9 @@ impl Notation {
         stamp: Option<Stamp<'_>>,
     ) -> Result<Request> {
         let (mut request, mut how) = self.request(subject)?;
-        request.add("payload", Some(&payload.payload));
+        if matches!(subject, Subject::Image { .. }) {
+            request.add("payload", Some(&payload.payload));
+        }
         request.add("signature", Some(signature));
         how.insert("protected".to_owned(), request.blob(&payload.protected).into());
         how.insert("agent".to_owned(), AGENT.into());
@@ -217,9 +256,15 @@ impl Notation {
 
     /// What both operations want: the image, the envelope and the certificates.
     fn request(&self, subject: Subject<'_>) -> Result<(Request, Map<String, Value>)> {
-        let mut request = Request::new(json!({"image": subject.image, "form": "notation"}));
-        request.add("manifest", Some(subject.manifest));
-        request.header.extend(subject.media_type.map(|media_type| ("mediaType".to_owned(), media_type.into())));
+        let mut request = Request::new(json!({"form": "notation"}));
+        match subject {
+            Subject::Image { image, manifest, media_type } => {
+                request.header.insert("image".to_owned(), image.into());
+                request.add("manifest", Some(manifest));
+                request.header.extend(media_type.map(|media_type| ("mediaType".to_owned(), media_type.into())));
+            }
+            Subject::Payload(payload) => request.add("payload", Some(payload)),
+        }
         let envelope = match self.envelope {
             Envelope::Jws => "jws",
             Envelope::Cose => "cose",

@@ -205,7 +205,7 @@ impl<'s> Signing<'s> {
 
     async fn prepare_notation(&self, image: &Image, notation: &Notation) -> Result<Prepared> {
         let subject =
-            Subject { image: &image.name, manifest: &image.manifest, media_type: image.media_type.as_deref() };
+            Subject::Image { image: &image.name, manifest: &image.manifest, media_type: image.media_type.as_deref() };
         let prepared = notation.prepare(self.engine, subject, &self.claim.annotations).await?;
         let signature = notation.sign(self.engine, self.signer, &prepared).await?;
         let plan = notation.assemble(self.engine, self.sources().client(), subject, &prepared, &signature).await?;

@@ -1,4 +1,4 @@
-//! Operations that answer with needs and remember nothing between rounds (docs/abi.md: `inspect`, `update`, `publish`): each
+//! Operations that answer with needs and remember nothing between rounds (docs/abi.md: `inspect`, `update`, `publish`, `blob`, `chain`): each
 //! round brings the whole request again, with all evidence so far. The loop is that of a decision.
 
 use std::sync::Arc;

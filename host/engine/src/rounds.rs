@@ -79,12 +79,14 @@ impl Step {
             listing: Option<Value>,
             collection: Option<Value>,
             publication: Option<Value>,
+            checks: Option<Value>,
         }
-        let Body { needs, verdict, listing, collection, publication } = reply::body(message)?;
+        let Body { needs, verdict, listing, collection, publication, checks } = reply::body(message)?;
         let (end, neither, both) = match operation {
             Operation::Inspect => (listing, "neither needs nor a listing", "both needs and a listing"),
             Operation::Update => (collection, "neither needs nor a collection", "both needs and a collection"),
             Operation::Publish => (publication, "neither needs nor a publication", "both needs and a publication"),
+            Operation::Chain => (checks, "neither needs nor checks", "both needs and checks"),
             _ => (verdict, "neither needs nor a verdict", "both needs and a verdict"),
         };
         let wrong = |what| Err(DecideError::Reply { operation, what });

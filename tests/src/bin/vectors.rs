@@ -1,4 +1,5 @@
-//! Writes the vectors, or checks that the ones that lie there are what would be written (`--check`).
+//! Writes the vectors, or checks that the ones that lie there are what would be written (`--check`). `--questions DIR` writes what
+//! authorities have to be asked for some of them (core/testdata/notation/stamps/make.sh).
 
 use std::fs;
 use std::process::ExitCode;
@@ -9,8 +10,9 @@ fn main() -> ExitCode {
     let check = match std::env::args().nth(1).as_deref() {
         None => false,
         Some("--check") => true,
+        Some("--questions") => return questions(&std::env::args().nth(2).unwrap_or_default()),
         Some(other) => {
-            eprintln!("unknown argument {other:?}; usage: vectors [--check]");
+            eprintln!("unknown argument {other:?}; usage: vectors [--check | --questions DIR]");
             return ExitCode::from(2);
         }
     };
@@ -32,5 +34,15 @@ fn main() -> ExitCode {
         }
     }
     println!("{} vectors written to {}", made.len(), vectors::folder().display());
+    ExitCode::SUCCESS
+}
+
+fn questions(folder: &str) -> ExitCode {
+    for (name, bytes) in make::notation_stamped::questions() {
+        if let Err(error) = fs::write(std::path::Path::new(folder).join(name), bytes) {
+            eprintln!("{folder}: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
     ExitCode::SUCCESS
 }

@@ -22,8 +22,14 @@ mod manifests;
 mod messages;
 mod mirrors;
 mod notation;
+mod notation_blobs;
+mod notation_chains;
+mod notation_documents;
+mod notation_envelopes;
 mod notation_policies;
 mod notation_revoked;
+mod notation_signing;
+pub mod notation_stamped;
 mod notation_verified;
 mod payloads;
 mod places;
@@ -73,8 +79,14 @@ pub fn all() -> Book {
         manifests::write,
         messages::write,
         mirrors::write,
+        notation_blobs::write,
+        notation_chains::write,
+        notation_documents::write,
+        notation_envelopes::write,
         notation_policies::write,
         notation_revoked::write,
+        notation_signing::write,
+        notation_stamped::write,
         notation_verified::write,
         payloads::write,
         places::write,

@@ -158,14 +158,14 @@ impl Signing {
     }
 }
 
-fn cbor(value: &Cbor) -> Vec<u8> {
+pub(super) fn cbor(value: &Cbor) -> Vec<u8> {
     let mut bytes = Vec::new();
     ciborium::into_writer(value, &mut bytes).expect("written");
     bytes
 }
 
 /// A signature as both formats carry it: r and s.
-fn sign(message: &[u8]) -> Vec<u8> {
+pub(super) fn sign(message: &[u8]) -> Vec<u8> {
     let blobs = vec![key().private.into_bytes(), message.to_vec()];
     let der = toolbox::call(Operation::Sign, &json!({"key": 0, "message": 1, "hash": "sha256"}), blobs).1.remove(0);
     let (r, s) = toolbox::der_numbers(&der);

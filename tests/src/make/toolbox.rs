@@ -76,6 +76,11 @@ pub(super) fn digest(bytes: impl AsRef<[u8]>) -> String {
     format!("sha256:{}", hex::encode(sha2::Sha256::digest(bytes)))
 }
 
+/// What base64 with padding stands for.
+pub(super) fn from_base64(text: &str) -> Vec<u8> {
+    STANDARD.decode(text).expect("base64")
+}
+
 /// Base64 with padding.
 pub(super) fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)

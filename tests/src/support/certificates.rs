@@ -18,6 +18,10 @@ pub const ALGORITHMS: [&str; 6] = ["RSA-2048", "RSA-3072", "RSA-4096", "EC-256",
 const FROM: &str = "20200101000000Z";
 const UNTIL: &str = "20400101000000Z";
 
+/// What makes a certificate that of an authority.
+const AUTHORITY: &str =
+    "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n";
+
 /// A private key, its certificate and the certificates above it, as PEM files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
@@ -75,11 +79,20 @@ impl Authority {
         let folder = database(folder, name);
         let key = new_key(openssl, &folder, name, algorithm);
         let certificate = folder.join(format!("{name}.crt"));
-        let extended = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n\
-                        subjectKeyIdentifier=hash\n";
-        certify(openssl, &folder, name, &key, None, (extended, UNTIL));
+        certify(openssl, &folder, name, &key, None, (AUTHORITY, UNTIL));
         let own = Certificate { key, chain: certificate.clone(), certificate };
         Self { openssl: openssl.to_owned(), folder, own }
+    }
+
+    /// Makes an authority that this one has issued.
+    pub fn below(&self, name: &str, algorithm: &str) -> Self {
+        let folder = database(&self.folder, name);
+        let key = new_key(&self.openssl, &folder, name, algorithm);
+        let (certificate, chain) = (folder.join(format!("{name}.crt")), folder.join(format!("{name}.chain.crt")));
+        certify(&self.openssl, &folder, name, &key, Some(&self.own), (AUTHORITY, UNTIL));
+        let above = fs::read_to_string(&self.own.chain).expect("certificates");
+        fs::write(&chain, fs::read_to_string(&certificate).expect("a certificate") + &above).expect("a file");
+        Self { openssl: self.openssl.clone(), folder, own: Certificate { key, certificate, chain } }
     }
 
     /// Issues a leaf, and knows it as valid.
@@ -89,7 +102,7 @@ impl Authority {
         let (certificate, chain) = (file("crt"), file("chain.crt"));
         let until = leaf.seconds.map_or_else(|| UNTIL.to_owned(), in_seconds);
         certify(&self.openssl, &self.folder, name, &key, Some(&self.own), (&leaf_extensions(leaf), &until));
-        let own = fs::read_to_string(&self.own.certificate).expect("a certificate");
+        let own = fs::read_to_string(&self.own.chain).expect("certificates");
         fs::write(&chain, fs::read_to_string(&certificate).expect("a certificate") + &own).expect("a file");
         Certificate { key, certificate, chain }
     }
@@ -134,6 +147,12 @@ impl Authority {
 
     /// A timestamping authority with this leaf, `openssl ts -reply` for each request (RFC 3161, section 3.4).
     pub fn serve_timestamps(&self, leaf: &Certificate) -> Served {
+        let answer = self.timestamps(leaf);
+        Served::start(move |asked| (200, "application/timestamp-reply", answer(&asked.body)))
+    }
+
+    /// What such an authority answers to a request.
+    pub fn timestamps(&self, leaf: &Certificate) -> impl Fn(&[u8]) -> Vec<u8> + Send + 'static {
         let config = self.folder.join("tsa.cnf");
         let text = format!(
             "[tsa]\ndefault_tsa=own\n[own]\nserial={0}/tsa.serial\ncrypto_device=builtin\nsigner_cert={1}\ncerts={2}\n\
@@ -146,14 +165,14 @@ impl Authority {
         );
         fs::write(&config, text).expect("a file");
         let (openssl, folder) = (self.openssl.clone(), self.folder.clone());
-        Served::start(move |asked| {
+        move |asked| {
             let (question, answer) = (folder.join("query.tsq"), folder.join("reply.tsr"));
-            fs::write(&question, &asked.body).expect("a file");
+            fs::write(&question, asked).expect("a file");
             let mut command = Command::new(&openssl);
             command.args(["ts", "-reply", "-config"]).arg(&config).arg("-queryfile").arg(question);
             run(command.arg("-out").arg(&answer));
-            (200, "application/timestamp-reply", fs::read(answer).expect("a reply"))
-        })
+            fs::read(answer).expect("a reply")
+        }
     }
 
     fn ca(&self) -> Command {

@@ -19,17 +19,31 @@ pub enum RegistryKind {
     Distribution,
     /// ferro-oci-server (OCI distribution 1.1): with the referrers API.
     Ferro,
+    /// zot (OCI distribution 1.1): with the referrers API. Only where somebody has built it.
+    Zot,
 }
 
 impl RegistryKind {
-    /// Every kind, for tests that hold at each.
+    /// The kinds that every machine can have, for tests that hold at each.
     pub const ALL: [Self; 2] = [Self::Distribution, Self::Ferro];
+
+    /// The same and zot, where it is there; where it is not, that is named.
+    pub fn there() -> Vec<Self> {
+        let zot = peers::wanted(Self::Zot.program()).map(|_| Self::Zot);
+        Self::ALL.into_iter().chain(zot).collect()
+    }
+
+    /// Whether it has the referrers API.
+    pub fn lists_referrers(self) -> bool {
+        self != Self::Distribution
+    }
 
     /// The name of its peer.
     pub fn program(self) -> &'static str {
         match self {
             Self::Distribution => "docker-registry",
             Self::Ferro => "ferro-oci-server",
+            Self::Zot => "zot",
         }
     }
 
@@ -51,6 +65,17 @@ impl RegistryKind {
             Self::Ferro => {
                 command.env("FERRO_OCI_LISTEN", address.to_string());
                 command.env("FERRO_OCI_STORAGE_DIR", storage).env("RUST_LOG", "warn");
+            }
+            Self::Zot => {
+                let config = folder.join("zot.json");
+                let text = json!({
+                    "distSpecVersion": "1.1.1",
+                    "storage": {"rootDirectory": storage, "gc": false},
+                    "http": {"address": address.ip().to_string(), "port": address.port().to_string()},
+                    "log": {"level": "error"},
+                });
+                fs::write(&config, text.to_string()).expect("config");
+                command.arg("serve").arg(config);
             }
         }
         command

@@ -17,7 +17,8 @@ use crate::bundles::cosign_bundle;
 #[test]
 fn a_bundle_costs_four_requests_or_five_without_the_referrers_api() {
     let Some(cosign) = peers::require("cosign-3.1") else { return };
-    for (kind, at_most) in [(RegistryKind::Distribution, 5), (RegistryKind::Ferro, 4)] {
+    for kind in RegistryKind::there() {
+        let at_most = if kind.lists_referrers() { 4 } else { 5 };
         let Some(registry) = Registry::start_kind(kind) else { return };
         let counting = Counting::before(registry.address);
         let folder = tempfile::tempdir().expect("a folder");
@@ -42,7 +43,8 @@ fn a_notation_signature_costs_four_requests_or_five_without_the_referrers_api() 
     notation.trust("ca:acme", &authority.own.certificate);
     notation.policy(&Trust::default());
     notation.add_key("release", &authority.issue("release", "EC-256", &Leaf::default()));
-    for (kind, at_most) in [(RegistryKind::Distribution, 5), (RegistryKind::Ferro, 4)] {
+    for kind in RegistryKind::there() {
+        let at_most = if kind.lists_referrers() { 4 } else { 5 };
         let Some(registry) = Registry::start_kind(kind) else { return };
         for format in FORMATS {
             let counting = Counting::before(registry.address);

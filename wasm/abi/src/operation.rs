@@ -43,11 +43,15 @@ pub enum Operation {
     Certify = 17,
     /// Makes such a collection, or changes to one: what is to be signed, then the files to post. Answers with needs or these.
     Publish = 18,
+    /// Verifies Notation's signature of a blob. Answers with needs or a verdict.
+    Blob = 19,
+    /// Makes the checks that notation leaves to a verification plugin. Answers with needs or the checks.
+    Chain = 20,
 }
 
 impl Operation {
     /// Every operation, in the order of its number.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Describe,
         Self::Load,
         Self::Open,
@@ -67,6 +71,8 @@ impl Operation {
         Self::Update,
         Self::Certify,
         Self::Publish,
+        Self::Blob,
+        Self::Chain,
     ];
 
     /// The number that goes over the boundary.
@@ -101,6 +107,8 @@ impl Operation {
             Self::Update => "update",
             Self::Certify => "certify",
             Self::Publish => "publish",
+            Self::Blob => "blob",
+            Self::Chain => "chain",
         }
     }
 }
@@ -115,7 +123,7 @@ mod tests {
             assert_eq!(usize::try_from(operation.number()), Ok(index));
             assert_eq!(Operation::from_number(operation.number()), Some(operation));
         }
-        assert_eq!(Operation::from_number(19), None);
+        assert_eq!(Operation::from_number(21), None);
         assert_eq!(Operation::from_number(-1), None);
     }
 }

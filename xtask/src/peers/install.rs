@@ -26,7 +26,9 @@ pub(super) fn present(peer: &Peer) -> Result<String> {
     let version = version(peer, &program)?;
     match peer.source {
         Source::Pip(_) => script(peer, &program)?,
-        Source::Apt(_) | Source::Go(_) | Source::GoModule(..) | Source::Cargo(_) => link(peer, &program)?,
+        Source::Apt(_) | Source::Go(_) | Source::GoModule(..) | Source::Cargo(_) | Source::Own(_) => {
+            link(peer, &program)?;
+        }
     }
     Ok(version)
 }
@@ -69,6 +71,7 @@ pub(super) fn install(peer: &Peer) -> Result<String> {
         Source::Apt(package) => present(peer).with_context(|| {
             format!("needs the Debian package: sudo apt-get install --no-install-recommends {package}")
         }),
+        Source::Own(how) => present(peer).with_context(|| format!("cannot be fetched: {how}")),
         Source::Go(module) => {
             go_install(peer, module)?;
             present(peer)
@@ -92,7 +95,7 @@ pub(super) fn install(peer: &Peer) -> Result<String> {
 /// Where the program of a peer is, or would be.
 fn program(peer: &Peer) -> Result<PathBuf> {
     Ok(match peer.source {
-        Source::Apt(_) => process::find(peer.name).context("not installed")?,
+        Source::Apt(_) | Source::Own(_) => process::find(peer.name).context("not installed")?,
         Source::Go(path) | Source::GoModule(_, path) => cache(peer)?.join(last(path)),
         Source::Cargo(package) => cache(peer)?.join("bin").join(package),
         Source::Pip(_) => cache(peer)?.join("bin/python"),
@@ -107,6 +110,7 @@ fn cache(peer: &Peer) -> Result<PathBuf> {
     let name = match peer.source {
         Source::Go(path) | Source::GoModule(_, path) => last(path),
         Source::Cargo(package) | Source::Pip(package) | Source::Apt(package) => package,
+        Source::Own(_) => peer.name,
     };
     Ok(base.join("bulla/peers").join(format!("{name}-{}", peer.version)))
 }
@@ -208,7 +212,7 @@ fn version(peer: &Peer, program: &Path) -> Result<String> {
         Source::Go(_) | Source::GoModule(..) => {
             command.arg("version");
         }
-        Source::Apt(_) => {
+        Source::Apt(_) | Source::Own(_) => {
             command.arg("--version");
         }
         // cargo keeps a record of what it installed. The program is not asked: a server without arguments would serve.
@@ -218,6 +222,11 @@ fn version(peer: &Peer, program: &Path) -> Result<String> {
         }
     }
     let printed = process::output(&mut command).context("installed, but does not run")?;
+    if let Source::Own(_) = peer.source {
+        // Whoever built it knows what it is; zot itself says the commit.
+        let commit = printed.split_once("\"commit\":\"").and_then(|(_, rest)| rest.split('"').next());
+        return Ok(commit.map_or_else(|| "there".to_owned(), |commit| format!("there, commit {commit}")));
+    }
     let mut found = find_version(&printed).map(str::to_owned);
     if let (None, Source::Apt(package)) = (&found, &peer.source) {
         // Debian builds notary without its version.
@@ -231,7 +240,7 @@ fn version(peer: &Peer, program: &Path) -> Result<String> {
     match peer.source {
         _ if same => Ok(found),
         Source::Apt(_) => Ok(format!("{found} (the table says {pinned})")),
-        Source::Go(_) | Source::GoModule(..) | Source::Cargo(_) | Source::Pip(_) => {
+        Source::Go(_) | Source::GoModule(..) | Source::Cargo(_) | Source::Pip(_) | Source::Own(_) => {
             bail!("version {found} is there, the table says {pinned}")
         }
     }

@@ -58,11 +58,11 @@ pub enum Answer<'e> {
     Failed(&'e str),
 }
 
-/// What was fetched about revocation: answers by the address of their request.
+/// What was fetched about revocation: answers by what was asked and its address. A list is no response, whoever gives both.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence<'e> {
-    /// By address.
-    pub answers: BTreeMap<&'e str, Answer<'e>>,
+    /// By kind and address.
+    pub answers: BTreeMap<(Kind, &'e str), Answer<'e>>,
 }
 
 impl Evidence<'_> {
@@ -173,7 +173,7 @@ impl Lookup<'_> {
                 self.reasons.push(format!("{:?} cannot be asked: only http: is", excerpt(address)));
                 continue;
             };
-            match evidence.answers.get(url.as_str()) {
+            match evidence.answers.get(&(Kind::Ocsp, url.as_str())) {
                 None => self.want(Kind::Ocsp, url),
                 Some(Answer::Failed(why)) => self.reasons.push(format!("{}: {}", excerpt(address), excerpt(why))),
                 Some(Answer::Content(content)) => {
@@ -241,7 +241,7 @@ impl Lookup<'_> {
     }
 
     fn content<'e>(&mut self, url: &str, evidence: &Evidence<'e>) -> Option<&'e [u8]> {
-        match evidence.answers.get(url) {
+        match evidence.answers.get(&(Kind::Crl, url)) {
             Some(Answer::Content(content)) => return Some(content),
             Some(Answer::Failed(why)) => self.reasons.push(format!("{}: {}", excerpt(url), excerpt(why))),
             None if is_http(url) => self.want(Kind::Crl, url.to_owned()),

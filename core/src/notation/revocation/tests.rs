@@ -148,17 +148,24 @@ fn ocsp_is_asked_first_and_lists_where_it_gives_nothing() {
     assert_eq!((asked.len(), asked[0].kind), (1, Kind::Ocsp));
     let ocsp = asked[0].url.clone();
     let revoked = Answer::Content(fixture!("revocation/both-revoked.ocsp"));
-    let evidence = Evidence { answers: [(ocsp.as_str(), revoked)].into() };
+    let evidence = Evidence { answers: [((Kind::Ocsp, ocsp.as_str()), revoked)].into() };
     assert!(matches!(look(&evidence), Status::Revoked(_)));
+    // What somebody gives as a list is no response.
+    let as_list = Evidence { answers: [((Kind::Crl, ocsp.as_str()), revoked)].into() };
+    assert_eq!(wanted(look(&as_list)).len(), 1);
     let failed = Answer::Failed("timed out");
-    let evidence = Evidence { answers: [(ocsp.as_str(), failed)].into() };
+    let evidence = Evidence { answers: [((Kind::Ocsp, ocsp.as_str()), failed)].into() };
     let asked = wanted(look(&evidence));
     assert_eq!((asked.len(), asked[0].kind, asked[0].url.as_str()), (1, Kind::Crl, "http://pki.example/ca.crl"));
     let list = Answer::Content(fixture!("revocation/empty.crl"));
-    let evidence = Evidence { answers: [(ocsp.as_str(), failed), ("http://pki.example/ca.crl", list)].into() };
+    let evidence = Evidence {
+        answers: [((Kind::Ocsp, ocsp.as_str()), failed), ((Kind::Crl, "http://pki.example/ca.crl"), list)].into(),
+    };
     assert_eq!(look(&evidence), Status::Good);
     assert!(evidence.verification_units(2, &[]) > 0);
-    let evidence = Evidence { answers: [(ocsp.as_str(), failed), ("http://pki.example/ca.crl", failed)].into() };
+    let evidence = Evidence {
+        answers: [((Kind::Ocsp, ocsp.as_str()), failed), ((Kind::Crl, "http://pki.example/ca.crl"), failed)].into(),
+    };
     assert!(matches!(look(&evidence), Status::Unknown { reasons, wanted } if reasons.len() == 2 && wanted.is_empty()));
 }
 
@@ -167,7 +174,7 @@ fn a_responder_that_does_not_know_a_certificate_leaves_it_unknown() {
     let chain = chain_of(fixture!("envelopes/ocsp.jws"));
     let url = request_address("http://ocsp.example/", &chain[0], &chain[1]).expect("an address");
     for content in [fixture!("revocation/unknown.ocsp"), fixture!("revocation/expired.ocsp")] {
-        let evidence = Evidence { answers: [(url.as_str(), Answer::Content(content))].into() };
+        let evidence = Evidence { answers: [((Kind::Ocsp, url.as_str()), Answer::Content(content))].into() };
         let status = check((&chain[0], &chain[1]), None, NOW, &[], &evidence);
         assert!(matches!(status, Status::Unknown { reasons, wanted } if reasons.len() == 1 && wanted.is_empty()));
     }
@@ -193,7 +200,8 @@ fn a_delta_is_fetched_after_its_list_holds() {
     let chain = chain();
     let (ca, delta) = ("http://pki.example/ca.crl", "http://pki.example/delta.crl");
     let look = |answers: &[(&'static str, Answer<'static>)]| {
-        check((&chain[0], &chain[1]), None, NOW, &[], &Evidence { answers: answers.iter().copied().collect() })
+        let answers = answers.iter().map(|(url, answer)| ((Kind::Crl, *url), *answer)).collect();
+        check((&chain[0], &chain[1]), None, NOW, &[], &Evidence { answers })
     };
     let base = Answer::Content(fixture!("revocation/base-hold.crl"));
     assert!(matches!(look(&[(ca, base)]), Status::Unknown { wanted, .. } if wanted[0].url == delta));

@@ -7,19 +7,46 @@ mod request;
 mod tests;
 mod token;
 
+use std::collections::BTreeMap;
+
 pub use self::error::TimestampError;
 pub use self::request::{RequestError, request, token};
 use self::token::{Moment, Token};
 use super::certificates;
+use crate::digest::Digest;
 use crate::limits::MAX_TOKEN_BYTES;
 use crate::time::UnixTime;
-use crate::x509::{Certificate, Chain};
+use crate::x509::{Certificate, Chain, Thumbprint};
 
 /// A timestamp that was verified. Only [`verify`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timestamp {
     moment: Moment,
     chain: Chain,
+}
+
+/// Tokens that were verified: no second signer and no later round repeats the work, the same token over the same signature for
+/// the same roots.
+#[derive(Debug, Default)]
+pub struct Timestamps {
+    done: BTreeMap<(Digest, Digest, Vec<Thumbprint>), Result<Timestamp, TimestampError>>,
+}
+
+impl Timestamps {
+    /// What [`verify`] gives.
+    ///
+    /// # Errors
+    /// [`TimestampError`], as [`verify`].
+    pub fn verify(
+        &mut self,
+        token: &[u8],
+        signature: &[u8],
+        roots: &[Certificate],
+    ) -> Result<Timestamp, TimestampError> {
+        let pinned = roots.iter().map(Certificate::thumbprint).collect();
+        let asked = (Digest::sha256(token), Digest::sha256(signature), pinned);
+        self.done.entry(asked).or_insert_with(|| verify(token, signature, roots)).clone()
+    }
 }
 
 /// Checks a token over the octets of a signature, with the pinned roots of timestamp authorities.

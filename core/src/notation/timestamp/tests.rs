@@ -1,7 +1,7 @@
 //! Tokens that OpenSSL made over the signature of envelopes/p256.jws.
 #![cfg(test)]
 
-use super::{TimestampError, verify};
+use super::{TimestampError, Timestamps, verify};
 use crate::notation::Envelope;
 use crate::notation::certificates::CertificatesError;
 use crate::notation::fixtures::{JWS, certificate, chain, fixture};
@@ -26,6 +26,20 @@ fn a_token_leads_to_its_pinned_root() {
     assert_eq!(timestamp.is_within(&signer), Ok(()));
     // SHA-512 over the signature, and an RSA key.
     assert!(verify(fixture!("tokens/rsa.der"), &signature(), &roots()).is_ok());
+}
+
+#[test]
+fn a_token_is_verified_once_for_the_same_roots() {
+    let (signature, roots, mut timestamps) = (signature(), roots(), Timestamps::default());
+    let whole = verify(TOKEN, &signature, &roots);
+    for _ in 0..3 {
+        assert_eq!(timestamps.verify(TOKEN, &signature, &roots), whole);
+    }
+    assert_eq!(timestamps.done.len(), 1);
+    // What differs is verified: nobody gets what was found for another signature, or under other roots.
+    assert_eq!(timestamps.verify(TOKEN, b"another", &roots), Err(TimestampError::OtherMessage));
+    assert!(matches!(timestamps.verify(TOKEN, &signature, &[]), Err(TimestampError::NotPinned { .. })));
+    assert_eq!(timestamps.done.len(), 3);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! A document is read to its end, so that whoever wrote it sees everything that is wrong at once.
 
 mod reader;
+mod stores;
 mod tests;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use self::reader::Reader;
+pub use self::stores::StoreFilesError;
 use super::level::{Action, Kind, Level, LevelError, Name};
 use super::trust_store::{Identities, IdentitiesError, StoreKind, VerifyTimestamp};
 use crate::json::{self, JsonError};

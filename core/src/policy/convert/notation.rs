@@ -6,11 +6,11 @@ use super::File;
 use super::containers_policy;
 use super::fields::Log;
 use super::write::{Draft, Images, NotationSigner, Require, Signer, Signers, free};
-use crate::notation::trust_policy::{Document, DocumentKind, Requirement, Scopes, Statement};
+use crate::notation::trust_policy::{Document, DocumentKind, Requirement, Scopes, Statement, StoreFilesError};
 use crate::notation::{StoreKind, TrustStores};
 use crate::reference::Repository;
 use crate::text::excerpt;
-use crate::x509::{Certificate, read_all};
+use crate::x509::Certificate;
 
 const SKIP: &str = "skip admits unsigned images, which ours never do; leave the statement out";
 const REST: &str = "\"*\" cannot stand beside other scopes: it leaves them out there, and everyImage has no `except`; name the \
@@ -69,30 +69,15 @@ fn blob_statement(value: &Value) -> Option<String> {
 }
 
 fn read_stores(requirement: &Requirement, path: &str, files: &[File<'_>], log: &mut Log) -> TrustStores {
-    let mut stores = TrustStores::default();
-    for (index, (kind, name)) in requirement.stores.iter().enumerate() {
+    let (stores, errors) = requirement.read_stores(files);
+    for (index, error) in errors {
         let path = format!("{path}.trustStores[{index}]");
-        let folder = ["x509", kind.name(), name.as_str()];
-        let mut is_there = false;
-        for (file, bytes) in files.iter().filter(|(file, _)| is_in(file, folder)) {
-            is_there = true;
-            let read = read_all(bytes).map_err(|error| error.to_string());
-            let added = read.and_then(|all| stores.add(*kind, all).map_err(|error| error.to_string()));
-            if let Err(problem) = added {
-                log.refuse(path.clone(), format!("{}: {problem}", excerpt(file)));
-            }
-        }
-        if !is_there {
-            log.missing(path, &format!("truststore/{}", folder.join("/")));
+        match error {
+            StoreFilesError::Empty(folder) => log.missing(path, &folder),
+            error => log.refuse(path, error.to_string()),
         }
     }
     stores
-}
-
-/// Whether a file lies in this folder, and not below it.
-fn is_in(file: &str, folder: [&str; 3]) -> bool {
-    let parts: Vec<&str> = file.split(['/', '\\']).collect();
-    matches!(parts.as_slice(), [.., one, two, three, _] if [*one, *two, *three] == folder)
 }
 
 fn about(statement: &Statement) -> Images {

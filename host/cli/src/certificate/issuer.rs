@@ -17,6 +17,12 @@ pub(crate) struct Issuer {
 }
 
 impl Issuer {
+    /// When the first of its certificates ends, seconds since 1970.
+    pub(crate) fn ends(&self) -> u64 {
+        let ends = self.chain.iter().map(|it| it.tbs_certificate().validity().not_after.to_unix_duration().as_secs());
+        ends.min().unwrap_or_default()
+    }
+
     /// Reads a file with the certificate and those above it, and holds the key against it.
     ///
     /// # Errors

@@ -61,6 +61,9 @@ pub(crate) enum Purpose {
     TimeStamping,
 }
 
+/// Days of a certificate for which nobody says how many: a year.
+const DAYS: u32 = 365;
+
 /// What a certificate is to say.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -70,7 +73,8 @@ pub(crate) struct Request {
     pub(crate) public: SubjectPublicKeyInfoOwned,
     /// Seconds since 1970.
     pub(crate) now: u64,
-    pub(crate) days: u32,
+    /// Until it ends; without them a year, and no longer than those above it.
+    pub(crate) days: Option<u32>,
     pub(crate) crl_urls: Vec<String>,
     pub(crate) ocsp_urls: Vec<String>,
 }
@@ -140,7 +144,11 @@ impl Request {
     /// When the issuer must not issue it, or a value cannot be in a certificate.
     pub(crate) fn unsigned(self, issuer: Option<&Issuer>) -> Result<Unsigned> {
         let not_before = self.now.saturating_sub(SKEW_SECONDS);
-        let not_after = self.now.saturating_add(u64::from(self.days).saturating_mul(86_400));
+        let days = u64::from(self.days.unwrap_or(DAYS));
+        let mut not_after = self.now.saturating_add(days.saturating_mul(86_400));
+        if let (None, Some(issuer)) = (self.days, issuer) {
+            not_after = not_after.min(issuer.ends());
+        }
         let validity = Validity::new(time(not_before)?, time(not_after)?);
         if let Some(issuer) = issuer {
             issuer.may_issue(self.purpose, validity.not_after)?;

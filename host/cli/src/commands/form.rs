@@ -76,7 +76,8 @@ impl FormOptions {
         let timestamps = match (&given.timestamp_url, &given.timestamp_root_cert) {
             (Some(url), Some(file)) => {
                 let named = || format!("--timestamp-root-cert {}", file.display());
-                Some(Timestamps { url: url.clone(), roots: std::fs::read_to_string(file).with_context(named)? })
+                let roots = std::fs::read_to_string(file).with_context(named)?;
+                Some(Timestamps { option: "--timestamp-url", url: url.clone(), roots })
             }
             _ => None,
         };
@@ -87,6 +88,7 @@ impl FormOptions {
             now,
             expiry: given.expiry.map(|seconds| now.saturating_add(seconds)),
             timestamps,
+            plugin: false,
         })
     }
 }

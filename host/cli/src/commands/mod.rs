@@ -18,6 +18,7 @@ mod serve;
 mod sign;
 mod trust;
 mod verify;
+mod verify_blob;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -29,6 +30,7 @@ use crate::output::Exit;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Verify(verify::Arguments),
+    VerifyBlob(verify_blob::Arguments),
     Inspect(inspect::Arguments),
     Sign(sign::Arguments),
     Attest(attest::Arguments),
@@ -58,6 +60,7 @@ pub(crate) enum Command {
 pub(crate) fn run(global: &Global, command: Command) -> Result<Exit> {
     match command {
         Command::Verify(arguments) => verify::run(global, &arguments),
+        Command::VerifyBlob(arguments) => verify_blob::run(global, &arguments),
         Command::Inspect(arguments) => inspect::run(global, &arguments),
         Command::Sign(arguments) => sign::run(global, &arguments),
         Command::Attest(arguments) => attest::run(global, &arguments),

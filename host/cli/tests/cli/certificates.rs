@@ -73,6 +73,17 @@ fn a_leaf_signs_itself_with_every_algorithm() {
 }
 
 #[test]
+fn without_days_no_certificate_ends_later_than_its_issuer() {
+    let place = Place::new();
+    let make = |arguments: &[&str]| place.done(&[&["key", "certificate"][..], arguments].concat());
+    make(&["--ca", "--subject", "C=US, ST=WA, O=acme, CN=root", "--out", "root", "--days", "30"]);
+    make(&["--issuer", "root.crt", "--issuer-key", "root.key", "--subject", SUBJECT, "--out", "leaf"]);
+    accepts(&place, &["verify", "-x509_strict", "-CAfile", "root.crt", "leaf.crt"]);
+    let end = |file: &str| openssl(&place, &["x509", "-noout", "-enddate", "-in", file]).map(|(_, text)| text);
+    assert_eq!(end("leaf.crt"), end("root.crt"));
+}
+
+#[test]
 fn an_authority_issues_leaves_and_another_authority() {
     let place = Place::new();
     let make = |arguments: &[&str]| place.done(&[&["key", "certificate"][..], arguments].concat());

@@ -1,5 +1,6 @@
 //! The program as a whole: started as a process, judged by what it prints and how it ends.
 
+mod blobs;
 mod certificates;
 mod common;
 mod demo;

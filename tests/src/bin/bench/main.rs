@@ -5,6 +5,7 @@
 mod admission;
 mod decisions;
 mod module;
+mod notation;
 mod policies;
 mod records;
 mod requests;

@@ -36,13 +36,13 @@ impl World {
         let (old, new) = (peers::require("cosign-2.6")?, peers::require("cosign-3.1")?);
         let openssl = peers::require("openssl")?;
         let folder = tempfile::tempdir().expect("a folder");
-        let registries = RegistryKind::ALL.map(|kind| {
+        let registries = RegistryKind::there().into_iter().map(|kind| {
             let registry = Registry::start_kind(kind)?;
             registry.push_image(&registry.name("base/image:1"), "matrix");
             let index = registry.push_index(&registry.name("base/index:1"), "matrix");
             Some((kind, registry, index))
         });
-        let registries = registries.into_iter().collect::<Option<Vec<_>>>()?;
+        let registries = registries.collect::<Option<Vec<_>>>()?;
         let keys = std::thread::scope(|scope| {
             let make = |key: Key| {
                 let (folder, cosign, openssl) = (folder.path(), &new, &openssl);
@@ -60,6 +60,13 @@ impl World {
             .args(["trusted-root", "create", "--out"])
             .arg(folder.path().join("trusted-root.json")));
         Some(Self { old, new, folder, keys, other, registries })
+    }
+
+    /// Where a row is tried that is tried at these registries: zot stands beside the one that lists referrers.
+    pub(super) fn places_of(&self, registries: &[RegistryKind]) -> Vec<RegistryKind> {
+        let beside = registries.contains(&RegistryKind::Ferro);
+        let is_tried = |kind: &RegistryKind| registries.contains(kind) || (beside && *kind == RegistryKind::Zot);
+        self.registries.iter().map(|(kind, ..)| *kind).filter(is_tried).collect()
     }
 
     pub(super) fn cosign(&self, program: Program) -> &Path {
@@ -82,7 +89,7 @@ impl World {
 
     /// A repository of its own for this row, with its image or index.
     pub(super) fn place(&self, row: &Row, kind: RegistryKind, number: usize) -> Place {
-        let (_, registry, index) = self.registries.iter().find(|(known, ..)| *known == kind).expect("both run");
+        let (_, registry, index) = self.registries.iter().find(|(known, ..)| *known == kind).expect("each runs");
         let is_index = row.target != Target::Image;
         let (from, repository) = (if is_index { "base/index:1" } else { "base/image:1" }, format!("row/{number}"));
         let image = registry.name(&format!("{repository}:1"));

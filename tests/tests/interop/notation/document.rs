@@ -12,7 +12,7 @@ use super::{SIGNERS, VERIFIERS};
 pub(super) fn who_signs() -> String {
     let registries = RegistryKind::ALL.map(RegistryKind::program).join(" and ");
     let mut text = format!(
-        "Held by `what_one_signs_with_notation_every_one_verifies` at {registries}.\n\
+        "Held by `what_one_signs_with_notation_every_one_verifies` at {registries}, and at zot where it is there.\n\
          ✓: refused before it was signed, accepted, and refused under another authority of the same name.\n\n\
          | key | signed by |"
     );

@@ -67,9 +67,9 @@ pub(crate) struct Arguments {
     /// The authority's private key: as for `bulla sign --key`
     #[arg(long, value_name = "KEY", requires = "issuer")]
     issuer_key: Option<String>,
-    /// Days until it ends
-    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=36_500))]
-    days: u32,
+    /// Days until it ends [default: 365, and no longer than those above it]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    days: Option<u32>,
     /// Where the authority's revocation list will be, e.g. `http://crl.acme.example/ca.crl`
     #[arg(long, value_name = "URL", value_parser = address)]
     crl_url: Vec<String>,

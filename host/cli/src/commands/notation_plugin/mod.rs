@@ -2,10 +2,11 @@
 //! (Notary Project, plugin-extensibility.md).
 //!
 //! One command, a request on standard input, an answer on standard output; where it fails, an error as JSON on standard
-//! error and an exit code that is not 0. A command is a line in [`answer`], and a capability in [`protocol::CAPABILITIES`].
+//! error and an exit code that is not 0. A command is a line in [`answer`], and a capability in [`protocol::metadata`].
 
 mod protocol;
 mod sign;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
@@ -34,13 +35,19 @@ and sign with any key that `bulla sign --key` takes:
       --plugin-config certificate-chain=/keys/release.chain.crt registry.example/app@sha256:…
 
 Without certificate-chain, the certificates are those beside the key file: release.chain.crt, else release.crt, for release.key.
-Passphrases and PINs come from the environment: there is nobody to ask.";
+Passphrases and PINs come from the environment: there is nobody to ask.
+
+Notation makes the envelope, and the plugin the signature in it. With --plugin-config generator=envelope the plugin makes both, and takes
+  timestamp-url=URL timestamp-root-cert=FILE     an authority that states when it was signed, and its root
+  verification-plugin=bulla                      verifiers have to call this plugin
+Then `notation verify` asks it whether the signer is one of the trusted identities, and whether a certificate was revoked:
+  notation verify --plugin-config private-host=crl.internal.example registry.example/app@sha256:…";
 
 /// Speak notation's plugin protocol
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Arguments {
-    /// get-plugin-metadata, describe-key or generate-signature
+    /// get-plugin-metadata, describe-key, generate-signature, generate-envelope or verify-signature
     command: String,
 }
 
@@ -74,9 +81,11 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<Exit> {
 
 fn answer(global: &Global, command: &str) -> Result<Value, Failure> {
     match command {
-        "get-plugin-metadata" => Ok(protocol::metadata()),
+        "get-plugin-metadata" => protocol::metadata(&request()?),
         "describe-key" => sign::describe_key(&request()?),
         "generate-signature" => sign::generate_signature(global, &request()?),
+        "generate-envelope" => sign::generate_envelope(global, &request()?),
+        "verify-signature" => verify::verify_signature(global, &request()?),
         other => Err(Failure::new(Code::Validation, format!("{other:?} is no command of this plugin"))),
     }
 }
