@@ -101,14 +101,22 @@ impl Servers {
                 .spawn()
                 .unwrap_or_else(|error| panic!("{}: {error}", program.display()))
         };
-        let running = vec![run(&signing, "signer.json"), run(&server, "server.json")];
-        for _ in 0..100 {
-            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Some(Self { folder, client, running, port });
+        let listens = |port: u16, config: &str| {
+            for _ in 0..300 {
+                if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(100));
             }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        panic!("the server does not listen: {}", std::fs::read_to_string(path("server.json.log")).unwrap_or_default());
+            let log = std::fs::read_to_string(path(&format!("{config}.log"))).unwrap_or_default();
+            panic!("nothing listens at {port}: {log}");
+        };
+        // The server asks its signer for keys: one that is not there yet is an error 500 to whoever comes first.
+        let mut running = vec![run(&signing, "signer.json")];
+        listens(signer, "signer.json");
+        running.push(run(&server, "server.json"));
+        listens(port, "server.json");
+        Some(Self { folder, client, running, port })
     }
 
     pub(super) fn address(&self) -> String {

@@ -14,10 +14,13 @@ use crate::decisions::{IMAGE, MANIFEST, Memory, decide, digest};
 use crate::module::{BUDGET, Failure};
 use crate::table::{Table, ratio, show};
 
+/// What answers a request for a timestamp.
+type Answer = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
 /// A timestamp authority: its root, and what answers requests.
 struct Stamps {
     root: String,
-    answer: Box<dyn Fn(&[u8]) -> Vec<u8>>,
+    answer: Answer,
 }
 
 /// Rows about Notation. `native` is the time of one native verification by P-256, the key of every certificate here.
@@ -55,7 +58,7 @@ pub(crate) async fn measure(
 }
 
 fn now() -> Result<i64, Failure> {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    let now = std::time::UNIX_EPOCH.elapsed()?;
     // The authority's clock may be a moment ahead.
     Ok(i64::try_from(now.as_secs())?)
 }
