@@ -96,8 +96,8 @@ export function digest(value) {
   return el("code", { class: "digest" }, `${algorithm}:`, groups);
 }
 
-/** The module's messages start in lower case, because hosts put a name before them. */
-const sentence = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
+/** The module's messages start in lower case, because hosts put a name before them. An address stays as it is. */
+const sentence = (text) => (/^\w+:\/\//.test(text) ? text : text.slice(0, 1).toUpperCase() + text.slice(1));
 
 /** A sentence whose digests and image names are set as code. */
 export const prose = (text) =>

@@ -103,6 +103,8 @@ pub struct Tag {
     pub length: u64,
     /// All roles that say so, those too that do not count.
     pub roles: Vec<Role>,
+    /// All roles that say anything about the tag.
+    pub named_by: Vec<Role>,
 }
 
 /// Looks at a collection and everything that it delegates to.
@@ -168,12 +170,12 @@ fn shown(
     for name in names {
         match repository.resolve(name, &trust.lookup) {
             Ok(found) => {
-                let says_so = repository.targets().iter().filter(|(_, targets)| {
-                    let said = targets.file().get().targets().get(name).filter(|_| targets.may_name(name));
-                    said.is_some_and(|said| said.names(&found.digest))
+                let said = repository.targets().iter().filter_map(|(role, targets)| {
+                    Some((role, targets.file().get().targets().get(name).filter(|_| targets.may_name(name))?))
                 });
-                let roles = says_so.map(|(role, _)| role.clone()).collect();
-                tags.push(Tag { tag: found.tag, digest: found.digest, length: found.length, roles });
+                let named_by = said.clone().map(|(role, _)| role.clone()).collect();
+                let roles = said.filter(|(_, said)| said.names(&found.digest)).map(|(role, _)| role.clone()).collect();
+                tags.push(Tag { tag: found.tag, digest: found.digest, length: found.length, roles, named_by });
             }
             Err(error) => {
                 unresolved.insert(name.clone(), error.to_string());

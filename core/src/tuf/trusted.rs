@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::error::TrustError;
-use super::key::KeyId;
+use super::key::{Key, KeyId};
 use super::role::{Gun, Role};
 use super::root::Root;
 use super::signature::RoleKeys;
@@ -69,7 +69,8 @@ pub struct Seen {
     /// SHA-256 of what was signed, in its canonical form. Not of the file: whoever serves it can lay it out anew, or add
     /// signatures that count for nothing, and would make the same file another one.
     pub sha256: Digest,
-    /// The keys that had signed it.
+    /// The keys that had signed it, by the ids of the bare keys: another certificate makes no other key.
+    #[serde(default)]
     pub keys: BTreeSet<KeyId>,
 }
 
@@ -108,6 +109,12 @@ impl<T> Trusted<'_, T> {
     /// The keys that signed it, of those that the role has.
     pub fn signers(&self) -> &BTreeSet<KeyId> {
         &self.signers
+    }
+
+    /// The same by the ids of the bare keys.
+    pub(super) fn canonical_signers(&self) -> BTreeSet<KeyId> {
+        let listed = self.signers.iter().filter_map(|id| self.keys.keys.get(id)?.as_ref().ok());
+        listed.map(Key::canonical_id).collect()
     }
 
     /// The keys that the role has, and how many of them have to sign.
@@ -243,10 +250,12 @@ impl Remembered {
 impl Seen {
     /// Whether those who had signed it would still be believed with these keys of the role. If not, its version says nothing
     /// any more: a key that was taken away may have signed the highest version there is, and nobody could ever follow it
-    /// (TUF 1.0, section 5.3.11, recovery from fast-forward attacks).
+    /// (TUF 1.0, section 5.3.11, recovery from fast-forward attacks). A threshold that was raised takes no key away.
     pub(super) fn counts(&self, role: &RoleKeys) -> bool {
-        let listed = self.keys.iter().filter_map(|id| role.keys.get(id)?.as_ref().ok());
-        let distinct: BTreeSet<_> = listed.map(|key| key.public().fingerprint()).collect();
-        u64::try_from(distinct.len()).unwrap_or(u64::MAX) >= role.threshold
+        let listed = role.keys.values().filter_map(|key| key.as_ref().ok());
+        let left: BTreeSet<KeyId> =
+            listed.map(Key::canonical_id).filter(|canonical| self.keys.contains(canonical)).collect();
+        let want = u64::try_from(self.keys.len()).unwrap_or(u64::MAX).min(role.threshold);
+        u64::try_from(left.len()).unwrap_or(u64::MAX) >= want
     }
 }

@@ -158,7 +158,7 @@ impl<'r, 'b> Updater<'r, 'b> {
         if !self.needs.is_empty() || !self.missing.is_empty() {
             return Ok(self.pause());
         }
-        self.forget_void(&targets);
+        self.forget_void(&targets, &snapshot.content);
         let (gun, remember) = (self.request.gun.clone(), self.remember.clone());
         Ok(Step::Settled(Box::new(Repository { gun, root, timestamp, snapshot, targets, skipped, remember })))
     }
@@ -267,7 +267,8 @@ impl<'r, 'b> Updater<'r, 'b> {
             return Err(TrustError::Expired { role: role.clone(), expired: expires, now, keys });
         }
         if is_new {
-            self.remember.see(role, Seen { version, sha256: file.sha256.clone(), keys: file.signers.clone() });
+            let (sha256, keys) = (file.sha256.clone(), file.canonical_signers());
+            self.remember.see(role, Seen { version, sha256, keys });
         }
         Ok(())
     }
@@ -303,7 +304,8 @@ impl<'r, 'b> Updater<'r, 'b> {
                 },
             };
             let Some(meta) = snapshot.files().get(role) else {
-                let reason = match self.remember.of(role).filter(|seen| seen.counts(&keys)) {
+                // Whoever has seen the role knows that it is there, whichever keys it has now.
+                let reason = match self.remember.of(role) {
                     Some(seen) => TrustError::Withdrawn { role: role.clone(), remembered: seen.version },
                     None => TrustError::NotInSnapshot(role.clone()),
                 };
@@ -325,7 +327,9 @@ impl<'r, 'b> Updater<'r, 'b> {
                     trusted.insert(role.clone(), TrustedTargets { file, paths });
                 }
                 Err(error @ (TrustError::Expired { .. } | TrustError::Threshold { .. })) if role.is_delegation() => {
-                    self.unwitnessed.insert(role.clone(), bytes);
+                    if !self.is_older(role, bytes) {
+                        self.unwitnessed.insert(role.clone(), bytes);
+                    }
                     skipped.insert(role.clone(), error);
                 }
                 Err(error) => return Err(error),
@@ -334,10 +338,22 @@ impl<'r, 'b> Updater<'r, 'b> {
         Ok((trusted, skipped))
     }
 
+    /// Whether a file that nobody stands for is older than what was seen of its role: it is not put before anybody to be signed.
+    fn is_older(&self, role: &Role, bytes: &[u8]) -> bool {
+        let Some(seen) = self.remember.of(role) else { return false };
+        let envelope = Envelope::parse(bytes, MAX_ROLE_FILE_BYTES);
+        let targets = envelope.and_then(|envelope| Targets::read(role, &envelope));
+        targets.map_or(true, |targets| targets.version() < seen.version)
+    }
+
     /// Drops what was seen of delegations whose keys of that time do not count any more, those too that are not looked at now:
     /// so a state that knows a file knows nothing that the file has made void.
-    fn forget_void(&mut self, trusted: &BTreeMap<Role, TrustedTargets<'_>>) {
+    /// Of one that is not there any more it is kept that it was.
+    fn forget_void(&mut self, trusted: &BTreeMap<Role, TrustedTargets<'_>>, snapshot: &Snapshot) {
         self.remember.targets.retain(|role, seen| {
+            if !snapshot.files().contains_key(role) {
+                return true;
+            }
             let above = role.parent().and_then(|parent| trusted.get(&parent));
             let delegation = above.and_then(|above| above.file.content.delegations().get(role));
             delegation.is_none_or(|delegation| seen.counts(&delegation.keys))

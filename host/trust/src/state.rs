@@ -34,7 +34,8 @@ pub struct Seen {
 
 impl State {
     /// Takes newer versions in; older ones change nothing. Where a role's keys come from a file of which one of both has a newer
-    /// version, that one is right about the role: the module forgets what former keys signed, and versions may begin anew.
+    /// version, and other keys signed, that one is right about the role: the module forgets what former keys signed, and
+    /// versions may begin anew.
     ///
     /// # Errors
     /// The role of which both have the same version, and not the same content: one of the two was made for somebody who should
@@ -46,14 +47,20 @@ impl State {
         for role in roles {
             let (mine, theirs) = (before.of(&role), other.of(&role));
             let merged = match (mine, theirs, before.authority(other, &role)) {
-                (Some(mine), Some(theirs), Ordering::Equal) => {
-                    if mine.version == theirs.version && mine.sha256 != theirs.sha256 {
+                (Some(mine), Some(theirs), authority) => {
+                    let is_same = mine.keys == theirs.keys || authority == Ordering::Equal;
+                    if is_same && mine.version == theirs.version && mine.sha256 != theirs.sha256 {
                         return Err(role);
                     }
-                    if mine.version >= theirs.version { mine } else { theirs }
+                    // Who is right about the keys is right about the version, unless the other's keys are among them.
+                    match authority {
+                        Ordering::Less if !mine.keys.is_subset(&theirs.keys) => theirs,
+                        Ordering::Greater if !theirs.keys.is_subset(&mine.keys) => mine,
+                        _ if mine.version >= theirs.version => mine,
+                        _ => theirs,
+                    }
                 }
-                (_, Some(theirs), Ordering::Less) => theirs,
-                (Some(mine), _, _) => mine,
+                (Some(mine), None, _) => mine,
                 (None, Some(theirs), _) => theirs,
                 (None, None, _) => continue,
             };
@@ -105,6 +112,11 @@ mod tests {
         Some(Seen { version, sha256: format!("sha256:{version}"), keys: ["k".to_owned()].into() })
     }
 
+    /// With another key than the others.
+    fn by(key: &str, seen: Option<Seen>) -> Option<Seen> {
+        seen.map(|seen| Seen { keys: [key.to_owned()].into(), ..seen })
+    }
+
     fn state(root: u64, timestamp: u64, targets: u64, releases: u64) -> State {
         let targets = [("targets", targets), ("targets/releases", releases)];
         let targets = targets.into_iter().filter_map(|(role, version)| Some((role.to_owned(), seen(version)?)));
@@ -128,10 +140,13 @@ mod tests {
 
     #[test]
     fn versions_begin_anew_where_a_newer_file_gave_other_keys() {
-        // After a key was stolen: the root replaced the timestamp's key, the targets file a delegation's.
-        let stolen = state(1, u64::MAX, 3, u64::MAX);
+        // After keys were stolen: the root replaced the timestamp's key, the targets file a delegation's.
+        let mut stolen = state(1, 0, 3, 0);
+        stolen.timestamp = by("stolen", seen(u64::MAX));
+        stolen.targets.extend(by("stolen", seen(u64::MAX)).map(|seen| ("targets/releases".to_owned(), seen)));
         assert_eq!(merged(&stolen, &state(2, 6, 4, 3)), state(2, 6, 4, 3));
-        assert_eq!(merged(&state(1, 5, 3, u64::MAX), &state(1, 5, 4, 3)), state(1, 5, 4, 3));
+        // Where the keys are the same, nothing goes back: an answer that was held back is no newer for another file's sake.
+        assert_eq!(merged(&state(1, 9, 8, 9), &state(2, 5, 5, 3)), state(2, 9, 8, 9));
         // What the newer one says nothing about stays.
         let mut silent = state(1, 5, 4, 0);
         silent.targets.remove("targets/releases");
@@ -145,6 +160,8 @@ mod tests {
         other.timestamp = other.timestamp.map(|seen| Seen { sha256: "sha256:x".to_owned(), ..seen });
         assert_eq!(other.clone().merge(&one), Err("timestamp".to_owned()));
         other.root = seen(2);
+        assert_eq!(other.clone().merge(&one), Err("timestamp".to_owned()));
+        other.timestamp = by("new", other.timestamp);
         assert_eq!(merged(&one, &other).timestamp, other.timestamp);
     }
 }

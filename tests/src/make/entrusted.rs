@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use bulla_abi::Operation;
 use serde_json::{Value, json};
 
 use super::dsse::{changed, text};
 use super::notation::policy_of;
+use super::publications::{ALICE, ALICES_PASSPHRASE};
 use super::scene::Scene;
 use super::toolbox::{self, Key, digest};
 use super::{Book, accepted, add, rejected, unknown};
@@ -140,14 +142,29 @@ fn first(policy: String, image: &str, files: &Files) -> Scene {
     asked(policy, image).new_to_it().served(files).lacks("1.root.json")
 }
 
+/// The id of the bare key: delegations list Alice's by its certificate, all others are listed bare.
+fn bare(id: &str) -> String {
+    let releases: Value = serde_json::from_slice(&before()[RELEASES]).expect("a role file");
+    if releases["signatures"][0]["keyid"] != id {
+        return id.to_owned();
+    }
+    let blobs = vec![ALICE.as_bytes().to_vec(), ALICES_PASSPHRASE.as_bytes().to_vec()];
+    let header = json!({"key": 0, "passphrase": 1, "write": {"form": "notary"}});
+    toolbox::call(Operation::Key, &header, blobs).0["notaryId"].as_str().expect("an id").to_owned()
+}
+
 /// What is remembered of a file: the digest of what was signed, and who had signed it.
 fn seen(file: &[u8]) -> Value {
     let file: Value = serde_json::from_slice(file).expect("a role file");
     // Nothing in these files is escaped in one form and not in the other.
     let signed = serde_json::to_vec(&file["signed"]).expect("JSON");
-    let mut keys: Vec<_> =
-        file["signatures"].as_array().expect("a list").iter().map(|it| it["keyid"].clone()).collect();
-    keys.sort_by_key(|id| id.as_str().map(str::to_owned));
+    let keys = file["signatures"].as_array().expect("a list").iter();
+    let mut keys: Vec<String> = keys.map(|it| bare(it["keyid"].as_str().expect("an id"))).collect();
+    keys.sort();
+    // A root holds whoever comes after it, whatever keys they have; the ids of its bare keys are not in it.
+    if file["signed"]["_type"] == "Root" {
+        return json!({"version": file["signed"]["version"], "sha256": digest(&signed)});
+    }
     json!({"version": file["signed"]["version"], "sha256": digest(&signed), "keys": keys})
 }
 

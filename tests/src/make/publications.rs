@@ -14,8 +14,8 @@ use crate::expect::Expect;
 use crate::recipe::Recipe;
 
 /// The key of the delegations `targets/releases` and `targets/alice`, as Notary's client wrote it.
-const ALICE: &str = include_str!("../../../core/testdata/tuf/keys/alice.pem");
-const ALICES_PASSPHRASE: &str = "delegation-passphrase";
+pub(super) const ALICE: &str = include_str!("../../../core/testdata/tuf/keys/alice.pem");
+pub(super) const ALICES_PASSPHRASE: &str = "delegation-passphrase";
 const DIGEST: &str = "sha256:6d544ec5d9042f575616df981c95883c6657320690300448596e696508f9ef45";
 
 pub(super) fn write(book: &mut Book) {

@@ -218,7 +218,7 @@ fn keys_come_and_go_and_everybody_follows() {
     world.done(&remove, &["--key-id", id.as_str().expect("an id"), "--key", &targets2]);
     let (code, verdict) = world.verify("2.0");
     assert!(code == 1 && verdict.to_string().contains("targets/releases"), "{verdict}");
-    world.done(&["trust", "witness", &world.gun, "targets/releases"], &["--key", &bob]);
+    world.done(&["trust", "witness", &world.gun, "targets/releases"], &["--key", &bob, "--yes"]);
     assert_eq!(world.verify("2.0").0, 0);
 
     // Notary's client signs with a key that Bulla made, and reads all of it.

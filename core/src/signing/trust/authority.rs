@@ -26,7 +26,8 @@ pub(super) fn signers(
         return keys_in(above, role).map(|keys| vec![keys]);
     }
     let keys = match base.targets().get(&above) {
-        None => Some(base.root().get().targets()),
+        None if above == Role::targets() || !role.is_delegation() => Some(base.root().get().targets()),
+        None => None,
         Some(parent) => parent.file().get().delegations().get(role).map(|delegation| &delegation.keys),
     };
     let undelegated = || TrustSigningError::Role { role: role.clone(), problem: "is not delegated to" };

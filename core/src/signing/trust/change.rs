@@ -38,7 +38,8 @@ pub enum Change {
         role: Role,
         /// The keys to add.
         keys: Vec<Key>,
-        /// The path prefixes to add; the empty one allows all.
+        /// The path prefixes to add; the empty one allows all. Without any, a new delegation is for all names, and one that
+        /// there is keeps those that it has.
         paths: Vec<String>,
         /// How many keys have to sign. Nothing leaves it as it is, at 1 for a new one.
         threshold: Option<u64>,
@@ -140,7 +141,12 @@ impl Change {
                 list_keys(object(delegations, "keys")?, keys);
                 let roles = list(delegations, "roles")?;
                 let at = roles.iter().position(|it| is_named(it, role)).unwrap_or_else(|| {
-                    roles.push(json!({"keyids": [], "name": role.name(), "threshold": 1}));
+                    let mut new = json!({"keyids": [], "name": role.name(), "threshold": 1});
+                    // A role that is new, and is not said to be for some names, is for all. One that is there keeps its own.
+                    if let (true, Some(member)) = (paths.is_empty(), new.as_object_mut()) {
+                        member.insert("paths".to_owned(), json!([""]));
+                    }
+                    roles.push(new);
                     roles.len().saturating_sub(1)
                 });
                 let Some(Value::Object(member)) = roles.get_mut(at) else { return Ok(()) };

@@ -143,6 +143,49 @@ fn what_a_delegations_former_key_signed_is_forgotten_and_what_a_present_one_sign
     assert_eq!(version(asking.ask(&files).expect("settles").remember()), None);
 }
 
+/// `targets` in version 4 delegates to `targets/releases`, which has version 4, with these keys.
+fn delegating(signers: Vec<Signer>, threshold: u64) -> Published {
+    let mut published = Published::new();
+    let mut base = targets(&[("1.0", b"by targets")]);
+    base["version"] = 4.into();
+    delegate(&mut base, "targets/releases", &signers.iter().collect::<Vec<_>>(), &[""], threshold);
+    published.targets.insert(Role::targets(), base);
+    published.targets_mut("targets/releases")["version"] = 4.into();
+    published.signers.insert(Role::releases(), signers);
+    published.snapshot["version"] = 8.into();
+    published.timestamp["version"] = 10.into();
+    published
+}
+
+#[test]
+fn what_a_key_signed_counts_under_every_certificate_and_with_every_threshold() {
+    let mut published = Published::new();
+    published.targets_mut("targets/releases")["version"] = 9.into();
+    let seen = Asking::with(published.pins()).ask(&published.files()).expect("settles").remember().clone();
+    // The same key, listed by a certificate now; and a second key, with both having to sign.
+    for after in
+        [delegating(vec![Signer::root(5, "releases")], 1), delegating(vec![Signer::bare(5), Signer::bare(56)], 2)]
+    {
+        let error = refused(&after, |asking| asking.remembered = Some(seen.clone()));
+        assert!(matches!(error, TrustError::Rollback { got: 4, remembered: 9, .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_role_that_was_there_is_not_passed_over_because_its_keys_have_changed() {
+    let published = Published::new();
+    let seen = Asking::with(published.pins()).ask(&published.files()).expect("settles").remember().clone();
+    let mut after = delegating(vec![Signer::bare(56)], 1);
+    after.targets.remove(&Role::releases());
+    let files = after.files();
+    let mut asking = Asking { remembered: Some(seen), ..Asking::with(after.pins()) };
+    for _ in 0..2 {
+        let repository = asking.ask(&files).expect("settles");
+        assert!(matches!(repository.skipped()[&Role::releases()], TrustError::Withdrawn { remembered: 3, .. }));
+        asking.remembered = Some(repository.remember().clone());
+    }
+}
+
 #[test]
 fn work_is_counted_and_ends() {
     let published = Published::new();

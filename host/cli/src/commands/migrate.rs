@@ -141,7 +141,9 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<Exit> {
         };
         let report = Report { arguments, found: &found, tags: &tags, prepared: &prepared, signer: &signer, claim: &claim, is_done };
         output::either(global.output, || report.text(), || report.json());
-        let is_whole = tags.iter().all(|tag| tag.registry == Registry::Same);
+        // What the collection names and does not say counts for nothing, and is not signed.
+        let is_whole = tags.iter().all(|tag| tag.registry == Registry::Same)
+            && (!arguments.tag.is_empty() || report.unresolved().next().is_none());
         Ok(if is_whole { Exit::Done } else { Exit::Failed })
     })
 }
@@ -204,6 +206,11 @@ impl Report<'_> {
         self.prepared.iter().find(|one| one.digest == tag.digest)
     }
 
+    /// Tags that roles name and that are nothing all the same, with the reason.
+    fn unresolved(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.found.get("unresolved").and_then(Value::as_object).into_iter().flatten()
+    }
+
     fn text(&self) -> String {
         let mut lines = Vec::new();
         if !self.is_done {
@@ -223,6 +230,10 @@ impl Report<'_> {
                 Registry::Untagged => lines.push("  the registry has nothing under this tag".to_owned()),
                 Registry::Missing => lines.push("  the registry does not have this image any more".to_owned()),
             }
+        }
+        for (tag, why) in self.unresolved() {
+            let why = clean(why.as_str().unwrap_or_default());
+            lines.push(format!("{:<18} {}:{}  {why}", "not signed", self.arguments.gun, clean(tag)));
         }
         lines.push(format!("key  {}  {}", self.signer.fingerprint, self.signer.algorithm));
         lines.join("\n")
@@ -245,7 +256,7 @@ impl Report<'_> {
         json!({
             "gun": self.arguments.gun, "server": self.found.get("server"), "form": self.claim.kept.word(),
             "key": {"fingerprint": self.signer.fingerprint, "algorithm": self.signer.algorithm},
-            "published": self.is_done, "tags": tags.collect::<Vec<_>>(),
+            "published": self.is_done, "unresolved": self.found.get("unresolved"), "tags": tags.collect::<Vec<_>>(),
         })
     }
 }

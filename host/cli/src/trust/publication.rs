@@ -124,6 +124,11 @@ impl Wanted {
         json!({ form: self.blobs.len() })
     }
 
+    /// Whether it is a collection that is to be made.
+    fn is_initial(&self) -> bool {
+        self.fields.iter().any(|(name, _)| *name == "initial")
+    }
+
     pub(crate) fn set(&mut self, field: &'static str, value: Value) {
         self.fields.push((field, value));
     }
@@ -143,33 +148,59 @@ impl<'c> Collection<'c> {
         Ok(Prepared { collection: self, request, source, plan: serde_json::from_value(plan)?, messages })
     }
 
-    /// Signs a change and posts it; anew, when somebody else has published in the meantime.
+    /// Signs a change and posts it; anew, when somebody else has published in the meantime and the change is still the one that
+    /// was shown.
     ///
     /// # Errors
     /// When keys are missing, the server refuses, or somebody is faster each time.
     pub(crate) async fn publish(&'c self, prepared: Prepared<'c>, wanted: &Wanted, keys: &[Signer]) -> Result<Plan> {
         let mut prepared = prepared;
+        let shown = changes(&prepared.plan.differences);
         for attempt in 1..=ATTEMPTS {
             let files = prepared.sign(keys).await?;
+            // What was looked at is remembered whatever becomes of the change.
+            if prepared.plan.remember.is_object() {
+                self.remember(prepared.plan.remember.clone()).await?;
+            }
             match self.world.notary().publish(&self.server, &self.gun, &files).await {
-                Ok(()) => {
-                    let Prepared { plan, .. } = prepared;
-                    if plan.remember.is_object() {
-                        self.remember(plan.remember.clone()).await?;
-                    }
-                    return Ok(plan);
-                }
-                Err(error @ NotaryError::Outdated { .. }) if attempt < ATTEMPTS => {
+                Ok(()) => return Ok(prepared.plan),
+                Err(error @ NotaryError::Outdated { .. }) if attempt < ATTEMPTS && !wanted.is_initial() => {
                     tracing::info!(%error, attempt, "published by somebody else meanwhile: once more");
                     let spread = std::process::id() % 100;
                     tokio::time::sleep(PAUSE * attempt + Duration::from_millis(u64::from(spread))).await;
                     prepared = self.prepare(wanted).await?;
+                    if changes(&prepared.plan.differences) != shown {
+                        bail!(
+                            "{}: somebody else has published what this change is about; nothing was published. Look at it again",
+                            self.gun
+                        );
+                    }
                 }
-                Err(error) => return Err(error).with_context(|| format!("{}: nothing was published", self.gun)),
+                Err(
+                    error @ (NotaryError::Outdated { .. } | NotaryError::Refused { .. } | NotaryError::Absent { .. }),
+                ) => {
+                    return Err(error).with_context(|| format!("{}: nothing was published", self.gun));
+                }
+                Err(error) => {
+                    let told = format!("{}: it is not known whether this was published (`bulla trust list`)", self.gun);
+                    return Err(error).with_context(|| told);
+                }
             }
         }
         bail!("{}: others publish all the time; nothing was published", self.gun)
     }
+}
+
+/// What differences are about: not which version and how long, and not what stays as it is.
+fn changes(differences: &[Value]) -> Vec<Value> {
+    let about = differences.iter().map(|difference| {
+        let mut about = difference.clone();
+        if let Some(members) = about.as_object_mut() {
+            members.retain(|name, _| !matches!(name.as_str(), "version" | "expires" | "unchanged"));
+        }
+        about
+    });
+    about.collect()
 }
 
 impl Prepared<'_> {

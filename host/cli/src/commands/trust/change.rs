@@ -21,7 +21,7 @@ pub(crate) struct Options {
     pub(crate) key: Vec<String>,
     /// Publish without asking on the terminal
     #[arg(long, short)]
-    yes: bool,
+    pub(crate) yes: bool,
     /// Show what would change, and sign nothing
     #[arg(long, conflicts_with = "yes")]
     pub(crate) dry_run: bool,
@@ -91,8 +91,21 @@ pub(crate) async fn carry_out(
         }
     }
     // What the server has now is looked at as a verifier does, and remembered.
-    for (collection, _) in &done {
-        collection.overview().await.map_err(|error| error.context("published, but reading back says"))?;
+    for (collection, differences) in &done {
+        let found = collection.overview().await.map_err(|error| error.context("published, but reading back says"))?;
+        for difference in differences {
+            let role = difference.get("role").and_then(Value::as_str).unwrap_or_default();
+            let want = difference.pointer("/version/1").and_then(Value::as_u64);
+            let got = found.get("roles").and_then(|roles| roles.get(role)?.get("version")?.as_u64());
+            if got < want {
+                bail!(
+                    "{}: the server took {role} in version {}, and reading back it has version {}",
+                    collection.gun,
+                    want.unwrap_or_default(),
+                    got.unwrap_or_default()
+                );
+            }
+        }
     }
     let text = || {
         let shown = done.iter().map(|(collection, differences)| {

@@ -50,7 +50,7 @@ pub(crate) struct AddArguments {
     /// A public key of the role, or a certificate, PEM
     #[arg(long, value_name = "FILE", required = true)]
     public_key: Vec<PathBuf>,
-    /// What the names of its tags begin with [default: all names]
+    /// What the names of its tags begin with [default: as it was; all names for a new role]
     #[arg(long, value_name = "PREFIX")]
     path: Vec<String>,
     /// How many of its keys have to sign [default: as it was; 1 for a new role]
@@ -99,8 +99,7 @@ impl AddArguments {
         for file in &self.public_key {
             keys.push(given(&mut wanted, file)?);
         }
-        let paths = if self.path.is_empty() { vec![String::new()] } else { self.path.clone() };
-        let add = |role: &String| json!({"change": "addDelegation", "role": role, "keys": keys, "paths": paths, "threshold": self.threshold});
+        let add = |role: &String| json!({"change": "addDelegation", "role": role, "keys": keys, "paths": self.path, "threshold": self.threshold});
         let changes: Vec<Value> = self.roles.iter().map(add).collect();
         wanted.set("changes", changes.into());
         Ok(wanted)

@@ -103,11 +103,12 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<Exit> {
         });
         wanted.set("initial", initial);
         let collection = place.pinned(&world, gun, json!({"rootCertificates": [certificate]}));
-        if let Some(file) = &arguments.root_certificate_out {
+        let keys: Vec<Signer> = [root, targets].into_iter().chain(snapshot).collect();
+        let done = carry_out(global, options, &[(collection, wanted)], &keys).await?;
+        if let Some(file) = arguments.root_certificate_out.as_ref().filter(|_| !options.dry_run) {
             write_new(file, certificate.as_bytes(), 0o644)?;
         }
-        let keys: Vec<Signer> = [root, targets].into_iter().chain(snapshot).collect();
-        carry_out(global, options, &[(collection, wanted)], &keys).await
+        Ok(done)
     })
 }
 

@@ -1,5 +1,6 @@
 //! `bulla trust rotate`, `renew`, `witness`: keys of the roles at the base, expiry, and what keys signed that are gone.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
@@ -166,6 +167,10 @@ pub(crate) fn renew(global: &Global, arguments: &RenewArguments) -> Result<Exit>
 /// # Errors
 /// When the collection is not believed, there is nothing to witness, or keys are missing.
 pub(crate) fn witness(global: &Global, arguments: &WitnessArguments) -> Result<Exit> {
+    let options = &arguments.options;
+    if !options.yes && !options.dry_run && !std::io::stdin().is_terminal() {
+        bail!("whoever witnesses answers for all of it: look at it with --dry-run, then say --yes");
+    }
     same_again(global, "witness", &arguments.gun, &arguments.roles, &arguments.options)
 }
 

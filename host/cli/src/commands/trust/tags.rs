@@ -25,7 +25,8 @@ collection delegates, the tag is signed in each direct delegation that has one o
 const REVOKE: &str = "\
 Example: bulla trust revoke registry.example/team/app:1.3 --key alice.key --pin 67a8f8b6…
 
-The tag is removed from the roles that have it and one of the keys. Whoever has fetched the image before keeps it.";
+The tag is removed from every role that says what it is, so that no older word counts instead: keys of all of them are needed, or --role
+names some. Whoever has fetched the image before keeps it.";
 
 /// Sign tags as Docker Content Trust does: each for what lies under it in the registry
 #[derive(Debug, Args)]
@@ -110,7 +111,10 @@ pub(crate) fn revoke(global: &Global, arguments: &RevokeArguments) -> Result<Exi
                     given => given.to_vec(),
                 };
                 if roles.is_empty() {
-                    bail!("{gun} says nothing about the tag {}: there is nothing to revoke", image.tag);
+                    bail!(
+                        "no role of {gun} that verifiers ask says what {} is; name a role that they do not ask by --role",
+                        image.tag
+                    );
                 }
                 targets.extend(
                     roles.iter().map(|role| json!({"change": "removeTarget", "role": role, "name": image.tag})),
@@ -205,7 +209,7 @@ fn signing_roles(gun: &str, found: &Map<String, Value>, keys: &[Signer]) -> Resu
 fn roles_with(found: &Map<String, Value>, tag: &str) -> Vec<String> {
     let tags = found.get("tags").and_then(Value::as_array).into_iter().flatten();
     let named = tags.filter(|it| it.get("tag").and_then(Value::as_str) == Some(tag));
-    let roles = named.filter_map(|it| it.get("roles")?.as_array()).flatten();
+    let roles = named.filter_map(|it| it.get("namedBy")?.as_array()).flatten();
     roles.filter_map(|role| role.as_str().map(str::to_owned)).collect()
 }
 
