@@ -494,7 +494,7 @@ export const texts = {
     exactlyBundle: "Exactly these octets, with their type and length before them (DSSE):",
     messageDigest: "SHA-256 of the message",
     placeTag: ({ tag, kept }) =>
-      `Goes under the tag ${tag}${kept ? `, beside ${plural(kept, "signature", "signatures")} that stay` : ""}.`,
+      `Goes under the tag ${tag}${kept ? `, beside ${plural(kept, "signature that stays", "signatures that stay")}` : ""}.`,
     placeBundle: "Goes into a manifest of its own that refers to the image.",
     signThese: ({ count }) => (count === 1 ? "Sign this image" : `Sign ${count} images`),
     noKey: "Choose a key first.",

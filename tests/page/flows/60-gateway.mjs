@@ -160,7 +160,7 @@ export const flows = {
     await page.locator("#sign .drop").nth(1).locator("input").setInputFiles(named("mine.key", mine.file));
     await page.locator(".chosen-key .card").waitFor();
     await page.getByRole("button", { name: "Preview" }).click();
-    await flow.text(page, ".preview", "beside 1 signature that stay");
+    await flow.text(page, ".preview", "beside 1 signature that stays");
     await page.getByRole("button", { name: "Sign this image" }).click();
     await flow.text(page, "#sign .results h2", "Signed: 1 image");
     // Somebody signs between the preview and the push, and again between that and the next try.

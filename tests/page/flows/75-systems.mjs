@@ -28,7 +28,7 @@ const verdict = {
   reasons: [],
   warnings: [],
   otherForms: [],
-  remember: { "notary.example registry.example/shop/app": { root: { version: 2 }, targets: {} } },
+  remember: { "notary.example registry.example/shop/app": { root: { version: 2 }, roles: {} } },
   policies: [
     {
       policy: "shop",
