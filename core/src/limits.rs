@@ -243,8 +243,8 @@ pub const MAX_ROLE_FILE_BYTES: u64 = 4 * 1024 * 1024;
 /// Octets of a root file. 64 KiB: Notary writes 3 KiB, and 10 root certificates with their chains take 30.
 pub const MAX_ROOT_FILE_BYTES: u64 = 64 * 1024;
 
-/// Octets of what a host remembers of one collection. 64 KiB: 200 for each role with one key, and 67 for each further one.
-pub const MAX_REMEMBERED_BYTES: u64 = 64 * 1024;
+/// Octets of what a host remembers of one collection. 1 MiB: 170 for each key that ever signed a role, 6,000 of them.
+pub const MAX_REMEMBERED_BYTES: u64 = 1024 * 1024;
 
 /// Octets of a timestamp file. 16 KiB: it names one file and has less than 1 KiB; Notary's client reads 1 MiB.
 pub const MAX_TIMESTAMP_FILE_BYTES: u64 = 16 * 1024;

@@ -14,11 +14,13 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let gun = Gun::parse("host.example/app").expect("a collection");
     let id = KeyId::parse(&"ab".repeat(32)).expect("an id");
     let pins = Pins(vec![Pin { scope: Scope::Everywhere, anchor: Anchor::Keys([id].into()) }]);
-    let (roles, minimum_versions) = (BTreeSet::from([Role::releases()]), BTreeMap::new());
+    let (roles, beside) = (BTreeSet::from([Role::releases()]), BTreeSet::new());
+    let minimum_versions = BTreeMap::new();
     let request = Request {
         gun: &gun,
         pins: &pins,
         roles: &roles,
+        beside: &beside,
         now: UnixTime(1_800_000_000),
         remembered: None,
         minimum_versions: &minimum_versions,

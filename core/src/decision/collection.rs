@@ -24,6 +24,7 @@ pub struct Collection<'c> {
 /// What a look at a collection needs beside evidence.
 pub(super) struct Look<'l> {
     pub(super) roles: &'l BTreeSet<Role>,
+    pub(super) beside: &'l BTreeSet<Role>,
     pub(super) now: UnixTime,
     pub(super) remembered: Option<&'l Remembered>,
 }
@@ -115,23 +116,25 @@ impl<'c> Collection<'c> {
             gun: &self.gun,
             pins: &self.trust.pins,
             roles: look.roles,
+            beside: look.beside,
             now: look.now,
             remembered: look.remembered,
             minimum_versions: &self.trust.minimum_versions,
         }
     }
 
-    /// Looks at the collection and the delegations that are asked for as somebody who decides by it would.
+    /// Looks at the collection and the delegations that count as somebody who decides by it would, and at others beside them.
     ///
     /// # Errors
     /// [`CollectionError`]: it is not believed, or something could not be fetched.
     pub fn look<'e>(
         &self,
         roles: &BTreeSet<Role>,
+        beside: &BTreeSet<Role>,
         now: UnixTime,
         evidence: &'e Evidence,
     ) -> Result<Asked<Box<tuf::Repository<'e>>>, CollectionError> {
-        self.ask(roles, now, evidence, tuf::update)
+        self.ask((roles, beside), now, evidence, tuf::update)
     }
 
     /// The same for somebody who signs it again: all but the timestamp may have expired.
@@ -144,12 +147,12 @@ impl<'c> Collection<'c> {
         now: UnixTime,
         evidence: &'e Evidence,
     ) -> Result<Asked<Box<tuf::Base<'e>>>, CollectionError> {
-        self.ask(roles, now, evidence, tuf::update_for_signing)
+        self.ask((roles, &BTreeSet::new()), now, evidence, tuf::update_for_signing)
     }
 
     fn ask<'e, T>(
         &self,
-        roles: &BTreeSet<Role>,
+        (roles, beside): (&BTreeSet<Role>, &BTreeSet<Role>),
         now: UnixTime,
         evidence: &'e Evidence,
         update: impl Fn(&Request<'_>, &Files<'e>, &mut Budget) -> Result<Step<T>, TrustError>,
@@ -157,7 +160,7 @@ impl<'c> Collection<'c> {
         let memory = self.memory();
         let remembered = remembered(&memory, evidence.get(&memory)).map_err(unfetched)?;
         let known = remembered.clone().flatten();
-        let look = Look { roles, now, remembered: known.as_ref() };
+        let look = Look { roles, beside, now, remembered: known.as_ref() };
         let step = update(&self.request(&look), &self.files(evidence), &mut Budget::of(u32::MAX))?;
         // Whether these are older files than what was seen before is not known before the host has said.
         let first = remembered.is_none().then(|| memory.clone());

@@ -52,7 +52,8 @@ fn judge(
     // Another signer may have looked at the same collection just now, and at other roles.
     let seen = ask.to_remember().get(&collection.name()).cloned().or_else(|| known.clone().flatten());
     let roles = trust.lookup.roles();
-    let look = Look { roles: &roles, now: subject.question.now, remembered: seen.as_ref() };
+    let beside = BTreeSet::new();
+    let look = Look { roles: &roles, beside: &beside, now: subject.question.now, remembered: seen.as_ref() };
     let evidence = ask.evidence();
     let mut budget = pass.budget_for_roles();
     let updated = tuf::update(&collection.request(&look), &collection.files(evidence), &mut budget);

@@ -27,7 +27,7 @@ pub struct Overview {
     pub server: String,
     /// Its roles: the four at the base, and the delegations that are believed.
     pub roles: BTreeMap<Role, RoleOverview>,
-    /// Delegations that count for nothing, with the reason.
+    /// Delegations that count for nothing, with the reason: those too that no lookup asks for.
     pub skipped: BTreeMap<Role, SkippedOverview>,
     /// Delegations that were not looked at, because there are more than are followed.
     pub unseen: BTreeSet<Role>,
@@ -118,20 +118,21 @@ pub fn overview(
     evidence: &Evidence,
 ) -> Result<Asked<Overview>, CollectionError> {
     let collection = Collection::of(trust, image);
-    let mut roles = trust.lookup.roles();
+    let (counting, mut beside) = (trust.lookup.roles(), BTreeSet::new());
     // Each round may find delegations below those that were known; the depth of their names ends it.
     loop {
-        let repository = match collection.look(&roles, now, evidence)? {
+        let repository = match collection.look(&counting, &beside, now, evidence)? {
             Asked::Needs(needs) => return Ok(Asked::Needs(needs)),
             Asked::Settled(repository) => *repository,
         };
         let listed = repository.targets().values().flat_map(|targets| targets.file().get().delegations().keys());
-        let unseen: BTreeSet<Role> = listed.filter(|role| !roles.contains(*role)).cloned().collect();
-        let room = MAX_TRUST_ROLES.saturating_sub(roles.len()).saturating_sub(1);
+        let is_known = |role: &&Role| counting.contains(*role) || beside.contains(*role);
+        let unseen: BTreeSet<Role> = listed.filter(|role| !is_known(role)).cloned().collect();
+        let room = MAX_TRUST_ROLES.saturating_sub(counting.len()).saturating_sub(beside.len()).saturating_sub(1);
         if unseen.is_empty() || room == 0 {
             return Ok(Asked::Settled(shown(&collection, trust, &repository, unseen)));
         }
-        roles.extend(unseen.into_iter().take(room));
+        beside.extend(unseen.into_iter().take(room));
     }
 }
 

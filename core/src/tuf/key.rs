@@ -288,7 +288,7 @@ impl Key {
 ///
 /// # Errors
 /// [`KeyError::Id`], [`KeyError::OtherId`], [`KeyError::Shape`], [`KeyError::Private`], [`KeyError::TooMany`].
-pub(super) fn read_all(listed: &serde_json::Map<String, Value>) -> Result<Keys, KeyError> {
+pub(crate) fn read_all(listed: &serde_json::Map<String, Value>) -> Result<Keys, KeyError> {
     if listed.len() > MAX_ROLE_FILE_KEYS {
         return Err(KeyError::TooMany { got: listed.len() });
     }

@@ -8,6 +8,7 @@ pub mod certificate;
 mod error;
 mod format;
 pub mod key;
+mod memory;
 pub mod pinning;
 pub mod private_key;
 pub mod resolve;
@@ -27,6 +28,7 @@ use crate::limits::{MAX_ROLE_FILE_BYTES, MAX_ROOT_FILE_BYTES};
 
 pub use error::{FormatError, TrustError};
 pub use format::Hashes;
+pub use memory::{Remembered, Seen};
 pub(crate) use pinning::check_key as check_root_keys;
 pub use root::Root;
 pub(crate) use signature::write_file;
@@ -34,7 +36,7 @@ pub use signature::{Budget, Envelope, Method, RoleKeys, SignatureProblem};
 pub use snapshot::Snapshot;
 pub use targets::{Delegation, Target, Targets};
 pub use timestamp::Timestamp;
-pub use trusted::{Base, Expiry, Remembered, Repository, Seen, Trusted, TrustedTargets};
+pub use trusted::{Base, Expiry, Repository, Trusted, TrustedTargets};
 pub use update::{Fetched, Files, Missing, Need, Request, Step, update, update_for_signing};
 
 /// Reads a role file as verifiers do, without checking who signed it: whether it is one, and nothing more.

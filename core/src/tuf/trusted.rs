@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
 use super::error::TrustError;
-use super::key::{Key, KeyId};
+use super::key::KeyId;
+use super::memory::Remembered;
 use super::role::{Gun, Role};
 use super::root::Root;
 use super::signature::RoleKeys;
@@ -13,6 +12,8 @@ use super::snapshot::Snapshot;
 use super::targets::Targets;
 use super::timestamp::Timestamp;
 use crate::digest::Digest;
+use crate::key::Fingerprint;
+use crate::ordered::Ordered as _;
 use crate::time::UnixTime;
 
 /// What a role file says, after its signatures, hashes, version and expiry were checked. Only [`super::update()`] makes one.
@@ -60,36 +61,6 @@ pub enum Expiry {
     ToBeRenewed,
 }
 
-/// A version of a role file that was seen, what it said, and who had signed it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Seen {
-    /// The version.
-    pub version: u64,
-    /// SHA-256 of what was signed, in its canonical form. Not of the file: whoever serves it can lay it out anew, or add
-    /// signatures that count for nothing, and would make the same file another one.
-    pub sha256: Digest,
-    /// The keys that had signed it, by the ids of the bare keys: another certificate makes no other key.
-    #[serde(default)]
-    pub keys: BTreeSet<KeyId>,
-}
-
-/// The newest versions that were seen of a collection. Whoever keeps it, keeps it by server, collection and pins: what other
-/// pins let in says nothing about these.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Remembered {
-    /// Of the root.
-    pub root: Option<Seen>,
-    /// Of the timestamp.
-    pub timestamp: Option<Seen>,
-    /// Of the snapshot.
-    pub snapshot: Option<Seen>,
-    /// Of `targets` and delegations.
-    #[serde(default)]
-    pub targets: BTreeMap<Role, Seen>,
-}
-
 impl<T> Trusted<'_, T> {
     /// What the file says.
     pub fn get(&self) -> &T {
@@ -111,10 +82,10 @@ impl<T> Trusted<'_, T> {
         &self.signers
     }
 
-    /// The same by the ids of the bare keys.
-    pub(super) fn canonical_signers(&self) -> BTreeSet<KeyId> {
+    /// The same, however they are listed.
+    pub(super) fn signing_keys(&self) -> BTreeSet<Fingerprint> {
         let listed = self.signers.iter().filter_map(|id| self.keys.keys.get(id)?.as_ref().ok());
-        listed.map(Key::canonical_id).collect()
+        listed.map(|key| key.public().fingerprint()).into_set()
     }
 
     /// The keys that the role has, and how many of them have to sign.
@@ -220,42 +191,5 @@ impl<'b> Base<'b> {
     /// What to remember from now on.
     pub fn remember(&self) -> &Remembered {
         &self.repository.remember
-    }
-}
-
-impl Remembered {
-    /// What was seen of a role.
-    pub fn of(&self, role: &Role) -> Option<&Seen> {
-        match role.name() {
-            "root" => self.root.as_ref(),
-            "timestamp" => self.timestamp.as_ref(),
-            "snapshot" => self.snapshot.as_ref(),
-            _ => self.targets.get(role),
-        }
-    }
-
-    /// Notes what was seen of a role, in place of what was noted before.
-    pub(super) fn see(&mut self, role: &Role, seen: Seen) {
-        match role.name() {
-            "root" => self.root = Some(seen),
-            "timestamp" => self.timestamp = Some(seen),
-            "snapshot" => self.snapshot = Some(seen),
-            _ => {
-                self.targets.insert(role.clone(), seen);
-            }
-        }
-    }
-}
-
-impl Seen {
-    /// Whether those who had signed it would still be believed with these keys of the role. If not, its version says nothing
-    /// any more: a key that was taken away may have signed the highest version there is, and nobody could ever follow it
-    /// (TUF 1.0, section 5.3.11, recovery from fast-forward attacks). A threshold that was raised takes no key away.
-    pub(super) fn counts(&self, role: &RoleKeys) -> bool {
-        let listed = role.keys.values().filter_map(|key| key.as_ref().ok());
-        let left: BTreeSet<KeyId> =
-            listed.map(Key::canonical_id).filter(|canonical| self.keys.contains(canonical)).collect();
-        let want = u64::try_from(self.keys.len()).unwrap_or(u64::MAX).min(role.threshold);
-        u64::try_from(left.len()).unwrap_or(u64::MAX) >= want
     }
 }

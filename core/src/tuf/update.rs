@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::{FormatError, TrustError};
 use super::format::Hashes;
+use super::memory::{Remembered, Seen};
 use super::pinning::Pins;
 use super::role::{Gun, Role};
 use super::root::Root;
@@ -16,7 +17,7 @@ use super::signature::{Budget, Envelope, RoleKeys};
 use super::snapshot::Snapshot;
 use super::targets::Targets;
 use super::timestamp::Timestamp;
-use super::trusted::{Base, Expiry, Remembered, Repository, Seen, Trusted, TrustedTargets};
+use super::trusted::{Base, Expiry, Repository, Trusted, TrustedTargets};
 use crate::digest::Digest;
 use crate::limits::{MAX_ROLE_FILE_BYTES, MAX_TIMESTAMP_FILE_BYTES, MAX_TRUST_ROLES};
 use crate::time::UnixTime;
@@ -28,8 +29,11 @@ pub struct Request<'r> {
     pub gun: &'r Gun,
     /// Which root keys are trusted.
     pub pins: &'r Pins,
-    /// The delegations that are looked at. Those above them are looked at too, and `targets` always.
+    /// The delegations that count. Those above them count too, and `targets` always.
     pub roles: &'r BTreeSet<Role>,
+    /// Delegations that are looked at beside them, for people: what is wrong with one of these stops nothing, and what is seen
+    /// of it is not remembered.
+    pub beside: &'r BTreeSet<Role>,
     /// The time.
     pub now: UnixTime,
     /// What was seen of this collection before, if anything.
@@ -123,18 +127,24 @@ struct Updater<'r, 'b> {
     missing: Vec<Missing>,
     remember: Remembered,
     budget: &'r mut Budget,
+    /// The roles with targets that count.
+    counting: BTreeSet<Role>,
     unwitnessed: BTreeMap<Role, &'b [u8]>,
 }
 
 impl<'r, 'b> Updater<'r, 'b> {
     fn new(request: &'r Request<'r>, files: &'r Files<'b>, expiry: Expiry, budget: &'r mut Budget) -> Self {
         let remember = request.remembered.cloned().unwrap_or_default();
+        let counting = with_parents(request.roles);
         let (needs, missing, unwitnessed) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Self { request, files, expiry, needs, missing, remember, budget, unwitnessed }
+        Self { request, files, expiry, needs, missing, remember, budget, counting, unwitnessed }
     }
 
     fn run(&mut self) -> Result<Step<Repository<'b>>, TrustError> {
-        let wanted = wanted(self.request.roles)?;
+        let wanted: BTreeSet<Role> = self.counting.union(&with_parents(self.request.beside)).cloned().collect();
+        if wanted.len() > MAX_TRUST_ROLES {
+            return Err(TrustError::Roles { got: wanted.len() });
+        }
         let timestamp = self.first(&Role::timestamp(), MAX_TIMESTAMP_FILE_BYTES)?;
         let Some(root) = self.root()? else { return Ok(self.pause()) };
         let Some(bytes) = timestamp else { return Ok(self.pause()) };
@@ -158,7 +168,6 @@ impl<'r, 'b> Updater<'r, 'b> {
         if !self.needs.is_empty() || !self.missing.is_empty() {
             return Ok(self.pause());
         }
-        self.forget_void(&targets, &snapshot.content);
         let (gun, remember) = (self.request.gun.clone(), self.remember.clone());
         Ok(Step::Settled(Box::new(Repository { gun, root, timestamp, snapshot, targets, skipped, remember })))
     }
@@ -244,17 +253,13 @@ impl<'r, 'b> Updater<'r, 'b> {
     /// Version and expiry, in this order: an old file has usually expired too, and it is its age that tells what goes on.
     fn check_current<T>(&mut self, file: &Trusted<'_, T>, version: u64, expires: UnixTime) -> Result<(), TrustError> {
         let role = &file.keys.role;
-        // A root that was seen holds whoever comes after it: its successors are those that it leads to.
-        let seen = self.remember.of(role).filter(|seen| *role == Role::root() || seen.counts(&file.keys));
-        let is_new = seen.is_none_or(|seen| version > seen.version);
-        if let Some(seen) = seen {
-            if version < seen.version {
-                return Err(TrustError::Rollback { role: role.clone(), got: version, remembered: seen.version });
-            }
-            if version == seen.version && file.sha256 != seen.sha256 {
-                let (got, remembered) = (file.sha256.clone(), seen.sha256.clone());
-                return Err(TrustError::OtherContent { role: role.clone(), version, got, remembered });
-            }
+        let holding = self.remember.holding(&file.keys);
+        if let Some(remembered) = holding.iter().map(|seen| seen.version).max().filter(|newest| version < *newest) {
+            return Err(TrustError::Rollback { role: role.clone(), got: version, remembered });
+        }
+        if let Some(other) = holding.iter().find(|seen| seen.version == version && seen.sha256 != file.sha256) {
+            let (got, remembered) = (file.sha256.clone(), other.sha256.clone());
+            return Err(TrustError::OtherContent { role: role.clone(), version, got, remembered });
         }
         if let Some(minimum) = self.request.minimum_versions.get(role).filter(|minimum| version < **minimum) {
             return Err(TrustError::BelowMinimum { role: role.clone(), got: version, minimum: *minimum });
@@ -266,9 +271,9 @@ impl<'r, 'b> Updater<'r, 'b> {
             let keys = file.keys.keys.keys().copied().collect();
             return Err(TrustError::Expired { role: role.clone(), expired: expires, now, keys });
         }
-        if is_new {
-            let (sha256, keys) = (file.sha256.clone(), file.canonical_signers());
-            self.remember.see(role, Seen { version, sha256, keys });
+        if !role.has_targets() || self.counting.contains(role) {
+            let sha256 = file.sha256.clone();
+            self.remember.see(role, file.signing_keys(), &Seen { version, sha256 });
         }
         Ok(())
     }
@@ -305,8 +310,8 @@ impl<'r, 'b> Updater<'r, 'b> {
             };
             let Some(meta) = snapshot.files().get(role) else {
                 // Whoever has seen the role knows that it is there, whichever keys it has now.
-                let reason = match self.remember.of(role) {
-                    Some(seen) => TrustError::Withdrawn { role: role.clone(), remembered: seen.version },
+                let reason = match self.remember.version(role) {
+                    Some(remembered) => TrustError::Withdrawn { role: role.clone(), remembered },
                     None => TrustError::NotInSnapshot(role.clone()),
                 };
                 skipped.insert(role.clone(), reason);
@@ -316,8 +321,15 @@ impl<'r, 'b> Updater<'r, 'b> {
                 file: Role::snapshot().file(),
                 error: FormatError::NoHash { of: role.to_string(), want: "sha256" },
             })?;
-            let name = role.file_by_hash(&sha256);
-            let Some(bytes) = self.named(&name, role, &Role::snapshot(), meta)? else { continue };
+            let bytes = match self.named(&role.file_by_hash(&sha256), role, &Role::snapshot(), meta) {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => continue,
+                Err(error) if !self.counting.contains(role) => {
+                    skipped.insert(role.clone(), error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let read = self.role_file(&keys, bytes, |envelope| Targets::read(role, envelope)).and_then(|file| {
                 self.check_current(&file, file.content.version(), file.content.expires())?;
                 Ok(file)
@@ -332,6 +344,10 @@ impl<'r, 'b> Updater<'r, 'b> {
                     }
                     skipped.insert(role.clone(), error);
                 }
+                // Work that runs out ends everything, wherever it was spent.
+                Err(error) if error != TrustError::Work && !self.counting.contains(role) => {
+                    skipped.insert(role.clone(), error);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -340,38 +356,24 @@ impl<'r, 'b> Updater<'r, 'b> {
 
     /// Whether a file that nobody stands for is older than what was seen of its role: it is not put before anybody to be signed.
     fn is_older(&self, role: &Role, bytes: &[u8]) -> bool {
-        let Some(seen) = self.remember.of(role) else { return false };
+        let Some(newest) = self.remember.version(role) else { return false };
         let envelope = Envelope::parse(bytes, MAX_ROLE_FILE_BYTES);
         let targets = envelope.and_then(|envelope| Targets::read(role, &envelope));
-        targets.map_or(true, |targets| targets.version() < seen.version)
-    }
-
-    /// Drops what was seen of delegations whose keys of that time do not count any more, those too that are not looked at now:
-    /// so a state that knows a file knows nothing that the file has made void.
-    /// Of one that is not there any more it is kept that it was.
-    fn forget_void(&mut self, trusted: &BTreeMap<Role, TrustedTargets<'_>>, snapshot: &Snapshot) {
-        self.remember.targets.retain(|role, seen| {
-            if !snapshot.files().contains_key(role) {
-                return true;
-            }
-            let above = role.parent().and_then(|parent| trusted.get(&parent));
-            let delegation = above.and_then(|above| above.file.content.delegations().get(role));
-            delegation.is_none_or(|delegation| seen.counts(&delegation.keys))
-        });
+        targets.map_or(true, |targets| targets.version() < newest)
     }
 }
 
-/// The roles that are looked at: `targets`, those asked for, and all between.
-fn wanted(roles: &BTreeSet<Role>) -> Result<BTreeSet<Role>, TrustError> {
-    let mut wanted = BTreeSet::from([Role::targets()]);
+/// `targets`, these delegations, and all between.
+fn with_parents(roles: &BTreeSet<Role>) -> BTreeSet<Role> {
+    let mut all = BTreeSet::from([Role::targets()]);
     for role in roles.iter().filter(|role| role.has_targets()) {
         let mut next = Some(role.clone());
         while let Some(role) = next {
             next = role.parent();
-            wanted.insert(role);
+            all.insert(role);
         }
     }
-    if wanted.len() > MAX_TRUST_ROLES { Err(TrustError::Roles { got: wanted.len() }) } else { Ok(wanted) }
+    all
 }
 
 fn octets(bytes: &[u8]) -> u64 {

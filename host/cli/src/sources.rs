@@ -41,7 +41,7 @@ pub(crate) struct SourceOptions {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Docker Content Trust")]
 pub(crate) struct TrustOptions {
-    /// Folder for what is remembered of collections [default: $XDG_STATE_HOME/bulla/trust or ~/.local/state/bulla/trust]
+    /// Folder for what is remembered of collections [default: as --config says; else $XDG_STATE_HOME/bulla/trust or ~/.local/state/bulla/trust]
     #[arg(long, value_name = "DIR")]
     pub(crate) trust_state: Option<PathBuf>,
     /// Certificates (PEM) of authorities that Notary servers may use beside the system's
@@ -60,10 +60,15 @@ impl TrustOptions {
             Some(file) => Some(bulla_server::Config::load(file).context("--config")?.trust),
             None => None,
         };
-        let state = self.trust_state.clone().or_else(|| named.as_ref().map(|named| named.state.clone()));
-        let Some(state) = state.or_else(state_folder) else { return Ok(None) };
-        let ca_file = self.trust_ca.clone().or_else(|| named.and_then(|named| named.ca_file));
-        let config = TrustConfig { state, ca_file };
+        let mut config = match (named, &self.trust_state) {
+            (named, Some(state)) => TrustConfig { state: state.clone(), database: None, ..named.unwrap_or_default() },
+            (Some(named), None) => named,
+            (None, None) => match state_folder() {
+                Some(state) => TrustConfig { state, ..TrustConfig::default() },
+                None => return Ok(None),
+            },
+        };
+        config.ca_file = self.trust_ca.clone().or(config.ca_file);
         Ok(Some(Trust::new(&sources.config()?, &config, Arc::clone(stats))?))
     }
 }

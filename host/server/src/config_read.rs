@@ -136,6 +136,9 @@ impl Config {
         self.engine.cache_dir.iter_mut().for_each(join);
         join(&mut self.trust.state);
         self.trust.ca_file.iter_mut().for_each(join);
+        let database = self.trust.database.iter_mut();
+        let files = database.flat_map(|database| database.password_file.iter_mut().chain(&mut database.ca_file));
+        files.for_each(join);
         self.registry.layouts.values_mut().for_each(join);
         self.registry.credential_files.iter_mut().flatten().for_each(join);
         self.registry.revocation.ca_file.iter_mut().for_each(join);

@@ -1,4 +1,4 @@
-//! Where it is kept what is remembered: a folder with a file for each collection, which several processes may share.
+//! A folder for what is remembered, with a file for each collection: for the processes of one machine, which may share it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -10,67 +10,20 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::state::State;
+use crate::store::{MAX_STATE_BYTES, StoreError, merge};
 
-/// Octets of one file. 1 MiB: what the module reads of a state, and some for the name.
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
+/// Octets of one file: a state with the name of its collection.
+const MAX_FILE_BYTES: u64 = MAX_STATE_BYTES + 4096;
 /// Wall time to wait for other processes that write. Writing takes milliseconds.
 const LOCK_BUDGET: Duration = Duration::from_secs(2);
 /// Pause before the lock is tried again.
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 const LOCK: &str = "lock";
 
-/// What is remembered of collections. Versions only grow in it, whoever writes.
+/// A folder with files of what is remembered.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub struct Folder {
     folder: PathBuf,
-}
-
-/// Why something is not remembered, or cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// The system refuses.
-    #[error("cannot {what} {}: {error}", path.display())]
-    Io {
-        /// What was to be done.
-        what: &'static str,
-        /// With what.
-        path: PathBuf,
-        /// What the system says.
-        error: io::Error,
-    },
-    /// Others could write there.
-    #[error("{}: {why}", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// Another process holds the lock.
-    #[error("{}: another process has been writing for {} ms", path.display(), LOCK_BUDGET.as_millis())]
-    Locked {
-        /// The lock file.
-        path: PathBuf,
-    },
-    /// A file that does not say what it should. Nobody but an operator may remove it: it could hide that versions went back.
-    #[error("{}: {why}; remove it only if you know why", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// Another decision saw another file of the same version.
-    #[error("{collection}: two different files of role {role} have version {version}")]
-    Conflict {
-        /// The collection.
-        collection: String,
-        /// The role.
-        role: String,
-        /// The version.
-        version: u64,
-    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -81,16 +34,16 @@ struct Kept {
     remembered: State,
 }
 
-impl Store {
-    /// A store in this folder, which need not be there yet.
+impl Folder {
+    /// In this folder, which need not be there yet.
     pub fn new(folder: PathBuf) -> Self {
         Self { folder }
     }
 
-    /// What is remembered of a collection, which is a server, a name and a digest of pins with spaces between; nothing where it was never seen.
+    /// As [`Store::read`](crate::Store::read).
     ///
     /// # Errors
-    /// [`StoreError`]: then it is not known, which is not nothing.
+    /// [`StoreError`].
     pub fn read(&self, collection: &str) -> Result<Option<State>, StoreError> {
         let path = self.file(collection);
         let failed = |error| StoreError::Io { what: "read", path: path.clone(), error };
@@ -105,7 +58,7 @@ impl Store {
         self.check_folder()?;
         let mut bytes = Vec::new();
         file.take(MAX_FILE_BYTES.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
-        let damaged = |why: String| Err(StoreError::Damaged { path: path.clone(), why });
+        let damaged = |why: String| Err(StoreError::Damaged { place: path.display().to_string(), why });
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return damaged(format!("more than {MAX_FILE_BYTES} octets"));
         }
@@ -116,10 +69,10 @@ impl Store {
         }
     }
 
-    /// Takes in what a verdict says is to be remembered. When it returns, that is on disk, and no version went back.
+    /// As [`Store::remember`](crate::Store::remember).
     ///
     /// # Errors
-    /// [`StoreError`]: then nothing has changed.
+    /// [`StoreError`].
     pub fn remember(&self, collection: &str, state: &State) -> Result<(), StoreError> {
         // Mostly nothing is new, and then nobody waits for anybody.
         if self.merged(collection, state)?.is_none() {
@@ -141,14 +94,7 @@ impl Store {
 
     /// What is to be written, if anything is new.
     fn merged(&self, collection: &str, state: &State) -> Result<Option<State>, StoreError> {
-        let before = self.read(collection)?;
-        let mut merged = before.clone().unwrap_or_default();
-        merged.merge(state).map_err(|role| StoreError::Conflict {
-            collection: collection.to_owned(),
-            version: state.version(&role),
-            role,
-        })?;
-        Ok(Some(merged).filter(|merged| before.as_ref() != Some(merged)))
+        merge(collection, self.read(collection)?.as_ref(), state)
     }
 
     fn write(&self, kept: Kept) -> Result<(), StoreError> {
@@ -176,7 +122,9 @@ impl Store {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
                 Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_BUDGET => std::thread::sleep(LOCK_PAUSE),
-                Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { path }),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(StoreError::Busy { place: path.display().to_string(), waited: LOCK_BUDGET.as_millis() });
+                }
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
             }
         }
@@ -189,7 +137,7 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(StoreError::Io { what: "open", path: self.folder.clone(), error }),
         };
-        let refused = |why: String| Err(StoreError::Folder { path: self.folder.clone(), why });
+        let refused = |why: String| Err(StoreError::Exposed { path: self.folder.clone(), why });
         let us = rustix::process::geteuid().as_raw();
         if !found.is_dir() {
             refused("not a folder".to_owned())
@@ -215,5 +163,5 @@ impl Store {
 }
 
 #[cfg(test)]
-#[path = "store_tests.rs"]
+#[path = "folder_tests.rs"]
 mod tests;

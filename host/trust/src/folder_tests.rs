@@ -3,23 +3,21 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::{Store, StoreError};
+use super::{Folder, StoreError};
 use crate::state::{Seen, State};
 
 const COLLECTION: &str = "notary.example:4443 registry.example/app";
 
-fn seen(version: u64) -> Option<Seen> {
-    Some(Seen { version, sha256: format!("sha256:{version:064x}"), keys: ["k".to_owned()].into() })
-}
-
 fn state(root: u64, timestamp: u64, releases: u64) -> State {
-    let targets = seen(releases).map(|seen| ("targets/releases".to_owned(), seen)).into_iter().collect();
-    State { root: seen(root), timestamp: seen(timestamp), snapshot: None, targets }
+    let seen = |version: u64| Seen { version, sha256: format!("sha256:{version:064x}") };
+    let roles = [("timestamp", timestamp), ("targets/releases", releases)];
+    let roles = roles.map(|(role, version)| (role.to_owned(), [("k".to_owned(), seen(version))].into()));
+    State { root: Some(seen(root)), roles: roles.into() }
 }
 
-fn store() -> (tempfile::TempDir, Store) {
+fn store() -> (tempfile::TempDir, Folder) {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = Store::new(folder.path().join("trust"));
+    let store = Folder::new(folder.path().join("trust"));
     (folder, store)
 }
 
@@ -29,7 +27,7 @@ fn each_role_keeps_its_newest_version() {
     assert_eq!(store.read(COLLECTION).expect("readable"), None);
     store.remember(COLLECTION, &state(1, 5, 3)).expect("written");
     store.remember(COLLECTION, &state(1, 4, 4)).expect("written");
-    let again = Store::new(store.folder().to_owned());
+    let again = Folder::new(store.folder().to_owned());
     assert_eq!(again.read(COLLECTION).expect("readable"), Some(state(1, 5, 4)));
     assert_eq!(again.read("notary.example registry.example/app").expect("readable"), None);
 }
@@ -39,7 +37,7 @@ fn the_same_version_with_another_content_is_refused_and_changes_nothing() {
     let (_folder, store) = store();
     store.remember(COLLECTION, &state(1, 5, 3)).expect("written");
     let mut other = state(1, 5, 4);
-    other.timestamp = other.timestamp.map(|seen| Seen { sha256: "sha256:other".to_owned(), ..seen });
+    other.roles.get_mut("timestamp").and_then(|by_key| by_key.get_mut("k")).expect("there").sha256.push('x');
     let error = store.remember(COLLECTION, &other).expect_err("another file");
     assert!(matches!(&error, StoreError::Conflict { role, version: 5, .. } if role == "timestamp"), "{error}");
     assert_eq!(store.read(COLLECTION).expect("readable"), Some(state(1, 5, 3)));
@@ -58,7 +56,20 @@ fn what_is_damaged_or_open_to_others_is_not_nothing() {
         assert!(matches!(store.remember(COLLECTION, &state(9, 9, 9)), Err(StoreError::Damaged { .. })));
     }
     std::fs::set_permissions(store.folder(), std::fs::Permissions::from_mode(0o777)).expect("changed");
-    assert!(matches!(store.read("a third name"), Err(StoreError::Folder { .. })));
+    assert!(matches!(store.read("a third name"), Err(StoreError::Exposed { .. })));
+}
+
+#[test]
+fn what_could_not_be_read_again_is_not_written() {
+    let (_folder, store) = store();
+    let mut state = state(1, 5, 3);
+    let seen = state.root.clone().expect("there");
+    state.roles.insert("targets".to_owned(), (0..6000).map(|key| (format!("{key:064x}"), seen.clone())).collect());
+    store.remember(COLLECTION, &state).expect("as many as fit");
+    let more = (6000..8000).map(|key| (format!("{key:064x}"), seen.clone())).collect();
+    let more = State { root: None, roles: [("targets".to_owned(), more)].into() };
+    assert!(matches!(store.remember(COLLECTION, &more), Err(StoreError::Full { .. })));
+    assert_eq!(store.read(COLLECTION).expect("readable"), Some(state));
 }
 
 #[test]
@@ -67,7 +78,7 @@ fn nothing_is_remembered_while_another_process_does_not_end() {
     store.remember(COLLECTION, &state(1, 1, 1)).expect("written");
     let lock = store.lock().expect("free");
     store.remember(COLLECTION, &state(1, 1, 1)).expect("nothing is new");
-    assert!(matches!(store.remember(COLLECTION, &state(1, 2, 1)), Err(StoreError::Locked { .. })));
+    assert!(matches!(store.remember(COLLECTION, &state(1, 2, 1)), Err(StoreError::Busy { .. })));
     drop(lock);
     store.remember(COLLECTION, &state(1, 2, 1)).expect("written");
 }
@@ -85,5 +96,5 @@ fn many_writers_at_once_leave_the_newest() {
             });
         }
     });
-    assert_eq!(store.read(COLLECTION).expect("readable").map(|state| state.version("timestamp")), Some(159));
+    assert_eq!(store.read(COLLECTION).expect("readable"), Some(state(1, 159, 1)));
 }

@@ -4,11 +4,15 @@
 //! Nothing is believed and nothing decided here: whether a role file counts, and what is to be remembered, the module says.
 
 mod config;
+mod database;
+mod folder;
 mod source;
 mod state;
 mod store;
 
-pub use config::TrustConfig;
+pub use config::{DatabaseConfig, TrustConfig};
+pub use database::Database;
+pub use folder::Folder;
 pub use source::{Trust, TrustSource};
-pub use state::{Seen, State};
+pub use state::{Conflict, Seen, State};
 pub use store::{Store, StoreError};

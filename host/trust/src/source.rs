@@ -36,7 +36,7 @@ impl Trust {
     pub fn new(registry: &RegistryConfig, config: &TrustConfig, stats: Arc<Stats>) -> Result<Self, ConfigError> {
         let ca_file = config.ca_file.as_deref().map(|path| ("trust.caFile", path));
         let client = Client::over_tls(registry, Credentials::load(registry)?, stats, ca_file)?;
-        Ok(Self { notary: Notary::new(client), store: Store::new(config.state.clone()) })
+        Ok(Self { notary: Notary::new(client), store: Store::new(config)? })
     }
 
     /// These sources, with role files and what is remembered beside them.
@@ -54,12 +54,10 @@ impl Trust {
     /// # Errors
     /// A sentence: why that is not remembered.
     pub async fn remember(&self, states: BTreeMap<String, State>) -> Result<(), String> {
-        let store = self.store.clone();
-        let write = move || states.iter().try_for_each(|(collection, state)| store.remember(collection, state));
-        match tokio::task::spawn_blocking(write).await {
-            Ok(written) => written.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
+        for (collection, state) in &states {
+            self.store.remember(collection, state).await.map_err(|error| error.to_string())?;
         }
+        Ok(())
     }
 
     async fn role_file(&self, need: &Need, deadline: Instant) -> Fetched {
@@ -74,12 +72,10 @@ impl Trust {
 
     async fn remembered(&self, need: &Need) -> Fetched {
         let collection = format!("{} {} {}", need.registry, need.repository, need.reference);
-        let store = self.store.clone();
-        let read = tokio::task::spawn_blocking(move || store.read(&collection).map_err(|error| error.to_string()));
-        let state = match read.await.map_err(|error| error.to_string()).flatten() {
+        let state = match self.store.read(&collection).await {
             Ok(Some(state)) => state,
             Ok(None) => return Fetched::Absent,
-            Err(reason) => return Fetched::Failed { reason },
+            Err(error) => return Fetched::Failed { reason: error.to_string() },
         };
         match serde_json::to_vec(&state) {
             Ok(bytes) if bytes.len() as u64 > need.limit => Fetched::TooLarge { got: bytes.len() as u64 },

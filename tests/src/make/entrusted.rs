@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bulla_abi::Operation;
 use serde_json::{Value, json};
 
@@ -142,43 +144,51 @@ fn first(policy: String, image: &str, files: &Files) -> Scene {
     asked(policy, image).new_to_it().served(files).lacks("1.root.json")
 }
 
-/// The id of the bare key: delegations list Alice's by its certificate, all others are listed bare.
-fn bare(id: &str) -> String {
-    let releases: Value = serde_json::from_slice(&before()[RELEASES]).expect("a role file");
-    if releases["signatures"][0]["keyid"] != id {
-        return id.to_owned();
+/// The fingerprint of a key by the id that it is listed under: delegations list Alice's by its certificate, all others are bare.
+fn fingerprint(id: &str) -> String {
+    let file = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).expect("a role file")["signed"].take();
+    let listed = [before(), after()].into_iter().flat_map(|files| {
+        let (root, targets) = (file(&files["root.json"]), files.get(TARGETS).map(|bytes| file(bytes)));
+        [root["keys"].clone(), targets.map(|it| it["delegations"]["keys"].clone()).unwrap_or_default()]
+    });
+    let key = listed.filter_map(|keys| keys.get(id).cloned()).next().expect("listed");
+    if key["keytype"] == "ecdsa" {
+        return digest(STANDARD.decode(key["keyval"]["public"].as_str().expect("text")).expect("base64"));
     }
     let blobs = vec![ALICE.as_bytes().to_vec(), ALICES_PASSPHRASE.as_bytes().to_vec()];
-    let header = json!({"key": 0, "passphrase": 1, "write": {"form": "notary"}});
-    toolbox::call(Operation::Key, &header, blobs).0["notaryId"].as_str().expect("an id").to_owned()
+    let header = json!({"key": 0, "passphrase": 1});
+    toolbox::call(Operation::Key, &header, blobs).0["fingerprint"].as_str().expect("a fingerprint").to_owned()
 }
 
-/// What is remembered of a file: the digest of what was signed, and who had signed it.
+/// What is remembered of a file: its version and the digest of what was signed.
 fn seen(file: &[u8]) -> Value {
     let file: Value = serde_json::from_slice(file).expect("a role file");
     // Nothing in these files is escaped in one form and not in the other.
     let signed = serde_json::to_vec(&file["signed"]).expect("JSON");
-    let keys = file["signatures"].as_array().expect("a list").iter();
-    let mut keys: Vec<String> = keys.map(|it| bare(it["keyid"].as_str().expect("an id"))).collect();
-    keys.sort();
-    // A root holds whoever comes after it, whatever keys they have; the ids of its bare keys are not in it.
-    if file["signed"]["_type"] == "Root" {
-        return json!({"version": file["signed"]["version"], "sha256": digest(&signed)});
-    }
-    json!({"version": file["signed"]["version"], "sha256": digest(&signed), "keys": keys})
+    json!({"version": file["signed"]["version"], "sha256": digest(&signed)})
 }
 
-/// The same file, had it been another one.
-fn other(file: &[u8], change: impl FnOnce(&mut Value)) -> Value {
-    changed(seen(file), |it| {
-        it["sha256"] = json!(digest("x"));
-        change(it);
-    })
-}
-
-fn of(file: &[u8]) -> u64 {
+/// The same for each key that signed the file.
+fn seen_by(file: &[u8]) -> Value {
+    let seen = seen(file);
     let file: Value = serde_json::from_slice(file).expect("a role file");
-    file["signed"]["version"].as_u64().expect("a version")
+    let keys = file["signatures"].as_array().expect("a list").iter();
+    keys.map(|it| (fingerprint(it["keyid"].as_str().expect("an id")), seen.clone()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+/// A memory of this role alone: had the file been another one, of a version so much higher.
+fn other(role: &str, file: &[u8], higher: u64) -> Value {
+    let otherwise = |seen: &mut Value| {
+        let version = seen["version"].as_u64().expect("a version");
+        *seen = json!({"version": version + higher, "sha256": digest("x")});
+    };
+    if role == "root" {
+        return json!({"root": changed(seen(file), otherwise), "roles": {}});
+    }
+    let by_key = changed(seen_by(file), |it| it.as_object_mut().expect("a map").values_mut().for_each(otherwise));
+    json!({"root": null, "roles": {role: by_key}})
 }
 
 fn accepted_ones(book: &mut Book) {
@@ -187,8 +197,8 @@ fn accepted_ones(book: &mut Book) {
     };
     let files = before();
     let (root, timestamp, snapshot) = (&files["root.json"], &files["timestamp.json"], &files[SNAPSHOT]);
-    let state = json!({"root": seen(root), "timestamp": seen(timestamp), "snapshot": seen(snapshot),
-        "targets": {"targets": seen(&files[TARGETS]), "targets/releases": seen(&files[RELEASES])}});
+    let state = json!({"root": seen(root), "roles": {"timestamp": seen_by(timestamp), "snapshot": seen_by(snapshot),
+        "targets": seen_by(&files[TARGETS]), "targets/releases": seen_by(&files[RELEASES])}});
     let name = format!("{SERVER} {GUN} {}", pins());
     let remembers = || accepted().answer(json!({"verdict": {"remember": {name.clone(): state}}}));
     let comment = "The tag is signed as this digest. What was seen is to be remembered.";
@@ -336,38 +346,32 @@ fn rollbacks(book: &mut Book) {
         let expect = rejected("trust-rollback").text(text);
         add(book, &format!("trust/{name}"), scene.vector("tuf", comment, expect));
     };
-    let nothing = || json!({"root": null, "timestamp": null, "snapshot": null, "targets": {}});
-    for (role, file) in [("root", "root.json"), ("timestamp", "timestamp.json"), ("snapshot", SNAPSHOT)] {
-        let version = of(&files[file]);
-        let newer =
-            changed(nothing(), |it| it[role] = other(&files[file], |seen| seen["version"] = json!(version + 1)));
+    for (role, file, name) in [
+        ("root", "root.json", "root"),
+        ("timestamp", "timestamp.json", "timestamp"),
+        ("snapshot", SNAPSHOT, "snapshot"),
+        ("targets", TARGETS, "targets"),
+        ("targets/releases", RELEASES, "delegation"),
+    ] {
         let comment = "A newer file of the role was seen before.";
-        case(&format!("rollback-{role}"), &newer, comment, "was seen before");
-        let another = changed(nothing(), |it| it[role] = other(&files[file], |_| {}));
-        let comment = "The version was seen before, with other content.";
-        if role == "timestamp" {
-            case("two-contents", &another, comment, "before");
-        }
+        case(&format!("rollback-{name}"), &other(role, &files[file], 1), comment, "was seen before");
     }
-    for (role, file, name) in [("targets", TARGETS, "targets"), ("targets/releases", RELEASES, "delegation")] {
-        let version = of(&files[file]) + 1;
-        let newer = changed(nothing(), |it| {
-            it["targets"][role] = other(&files[file], |seen| seen["version"] = json!(version));
-        });
-        case(&format!("rollback-{name}"), &newer, "A newer file of the role was seen before.", "was seen before");
-    }
-    let gone = changed(nothing(), |it| {
-        it["timestamp"] = other(&files["timestamp.json"], |seen| {
-            seen["version"] = json!(u64::from(u32::MAX));
-            seen["keys"] = json!(["ab".repeat(32)]);
-        });
-    });
+    let comment = "The version was seen before, with other content.";
+    case("two-contents", &other("timestamp", &files["timestamp.json"], 0), comment, "before");
+    let stolen = json!({"root": null, "roles": {"timestamp": {digest("a stolen key"): {"version": u32::MAX, "sha256": digest("x")}}}});
     let comment = "The highest version, signed by a key that the role does not have any more: versions begin anew.";
-    let scene = asked(asks(signer()), &signed()).remembering(&gone).served(&files);
+    let scene = asked(asks(signer()), &signed()).remembering(&stolen).served(&files);
     add(book, "trust/fast-forward-recovered", scene.vector("tuf", comment, accepted()));
+    let back = changed(other("timestamp", &files["timestamp.json"], 1), |it| {
+        it["roles"]["timestamp"][digest("another key")] = json!({"version": 1, "sha256": digest("x")});
+    });
+    let comment = "The role got back a key that had signed a newer file, after another key had begun anew.";
+    let scene = asked(asks(signer()), &signed()).remembering(&back).served(&files);
+    let expect = rejected("trust-rollback").text("was seen before");
+    add(book, "trust/rollback-after-key-returned", scene.vector("tuf", comment, expect));
     let mut laid_out = files.clone();
     laid_out.entry("timestamp.json".to_owned()).and_modify(|file| file.extend_from_slice(b" \n"));
-    let same = changed(nothing(), |it| it["timestamp"] = seen(&files["timestamp.json"]));
+    let same = json!({"root": null, "roles": {"timestamp": seen_by(&files["timestamp.json"])}});
     let scene = asked(asks(signer()), &signed()).remembering(&same).served(&laid_out);
     let comment = "The timestamp that was seen, with white space behind it: the same was signed.";
     add(book, "trust/laid-out-anew", scene.vector("tuf", comment, accepted()));

@@ -207,7 +207,7 @@ async fn with<T>(
     let notary = servers.notary();
     let gun = Gun::parse(COLLECTION).expect("a collection");
     let roles: BTreeSet<Role> = ["targets/releases", "targets/alice"].map(|it| Role::parse(it).expect("a role")).into();
-    let minimum_versions = BTreeMap::new();
+    let (beside, minimum_versions) = (BTreeSet::new(), BTreeMap::new());
     let mut fetched: BTreeMap<String, RoleFile> = BTreeMap::new();
     for _ in 0..12 {
         let files: Files<'_> = fetched
@@ -225,6 +225,7 @@ async fn with<T>(
             gun: &gun,
             pins: &known.pins,
             roles: &roles,
+            beside: &beside,
             now: now(),
             remembered: known.remembered.as_ref(),
             minimum_versions: &minimum_versions,

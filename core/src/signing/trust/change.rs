@@ -1,6 +1,6 @@
 //! Changes to role files, made in the JSON as it is: what is not named stays as it was, members too that nobody here knows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,9 +8,11 @@ use serde_json::{Map, Value, json};
 
 use super::error::TrustSigningError;
 use crate::digest::{Algorithm, Digest};
+use crate::key::Fingerprint;
 use crate::limits::{MAX_TARGET_NAME_BYTES, MAX_TARGETS};
+use crate::ordered::Ordered as _;
 use crate::text::excerpt;
-use crate::tuf::key::{Key, KeyId};
+use crate::tuf::key::{Key, KeyId, read_all as read_keys};
 use crate::tuf::role::Role;
 
 /// Something to change in the role files of a collection.
@@ -44,11 +46,12 @@ pub enum Change {
         /// How many keys have to sign. Nothing leaves it as it is, at 1 for a new one.
         threshold: Option<u64>,
     },
-    /// Takes keys from a delegation. Files that they have signed have to be signed again by others.
+    /// Takes keys from a delegation, however often each is listed: bare, or by another certificate. Files that they have signed
+    /// have to be signed again by others.
     RemoveDelegationKeys {
         /// The delegation.
         role: Role,
-        /// Their ids.
+        /// Their ids, or one of several that a key has.
         keys: Vec<KeyId>,
     },
     /// Takes a delegation away, with what is below it.
@@ -138,7 +141,9 @@ impl Change {
             },
             Self::AddDelegation { role, keys, paths, threshold } => {
                 let delegations = object(signed, "delegations")?;
-                list_keys(object(delegations, "keys")?, keys);
+                let listed = object(delegations, "keys")?;
+                list_keys(listed, keys);
+                let same = by_fingerprint(listed)?;
                 let roles = list(delegations, "roles")?;
                 let at = roles.iter().position(|it| is_named(it, role)).unwrap_or_else(|| {
                     let mut new = json!({"keyids": [], "name": role.name(), "threshold": 1});
@@ -158,19 +163,27 @@ impl Change {
                 if let Some(threshold) = threshold {
                     member.insert("threshold".to_owned(), (*threshold).into());
                 }
-                enough(role, member)
+                enough(role, member, &same)
             }
             Self::RemoveDelegationKeys { role, keys } => {
                 let delegations = object(signed, "delegations")?;
+                let same = by_fingerprint(object(delegations, "keys")?)?;
                 let member = list(delegations, "roles")?.iter_mut().find(|it| is_named(it, role));
                 let Some(Value::Object(member)) = member else { return Err(undelegated(role)) };
+                let ids = list(member, "keyids")?;
                 for id in keys {
-                    let ids = list(member, "keyids")?;
-                    let at = ids.iter().position(|it| it.as_str() == Some(id.to_string().as_str()));
-                    let none = || TrustSigningError::NoKey { role: role.clone(), id: *id };
-                    ids.remove(at.ok_or_else(none)?);
+                    let before = ids.len();
+                    let is_it = |listed: &Value| {
+                        let listed = listed.as_str().unwrap_or_default();
+                        listed == id.to_string()
+                            || same.get(listed).is_some_and(|it| same.get(&id.to_string()) == Some(it))
+                    };
+                    ids.retain(|listed| !is_it(listed));
+                    if ids.len() == before {
+                        return Err(TrustSigningError::NoKey { role: role.clone(), id: *id });
+                    }
                 }
-                enough(role, member)?;
+                enough(role, member, &same)?;
                 drop_unused_keys(delegations)
             }
             Self::RemoveDelegation { role } => {
@@ -181,14 +194,16 @@ impl Change {
                 drop_unused_keys(delegations)
             }
             Self::RotateKeys { role, keys, threshold } => {
-                list_keys(object(signed, "keys")?, keys);
+                let listed = object(signed, "keys")?;
+                list_keys(listed, keys);
+                let same = by_fingerprint(listed)?;
                 let member = object(object(signed, "roles")?, role.name())?;
                 let ids = keys.iter().map(|key| Value::String(key.id().to_string())).collect();
                 member.insert("keyids".to_owned(), Value::Array(ids));
                 if let Some(threshold) = threshold {
                     member.insert("threshold".to_owned(), (*threshold).into());
                 }
-                enough(role, member)?;
+                enough(role, member, &same)?;
                 drop_unlisted(signed)
             }
             Self::Witness { .. } | Self::Renew { .. } => Ok(()),
@@ -223,9 +238,19 @@ fn is_named(value: &Value, role: &Role) -> bool {
     value.get("name").and_then(Value::as_str) == Some(role.name())
 }
 
-/// Without enough keys nobody could publish in the role again.
-fn enough(role: &Role, member: &Map<String, Value>) -> Result<(), TrustSigningError> {
-    let got = member.get("keyids").and_then(Value::as_array).map(Vec::len).unwrap_or_default();
+/// The keys behind ids, of those that can be used: one may be listed twice, bare and by a certificate.
+type Same = BTreeMap<String, Fingerprint>;
+
+fn by_fingerprint(listed: &Map<String, Value>) -> Result<Same, TrustSigningError> {
+    let keys = read_keys(listed).map_err(|error| TrustSigningError::Shape(error.to_string()))?;
+    let usable = keys.iter().filter_map(|(id, key)| Some((id.to_string(), key.as_ref().ok()?.public().fingerprint())));
+    Ok(usable.into_map())
+}
+
+/// Without enough keys nobody could publish in the role again. A key that is listed twice is one, and one that nobody can use none.
+fn enough(role: &Role, member: &Map<String, Value>, same: &Same) -> Result<(), TrustSigningError> {
+    let ids = member.get("keyids").and_then(Value::as_array).into_iter().flatten();
+    let got = ids.filter_map(|id| same.get(id.as_str()?)).into_set().len();
     let need = member.get("threshold").and_then(Value::as_u64).unwrap_or_default();
     if need >= 1 && u64::try_from(got).unwrap_or(u64::MAX) >= need {
         return Ok(());

@@ -248,6 +248,18 @@ fn delegations_come_and_go() {
     assert!(signed(&both, &[("targets", signer), ("targets/alice", &bob)]).is_ok());
     let none = Change::RemoveDelegationKeys { role: alices.clone(), keys: vec![alice.listed.id(), bob.listed.id()] };
     assert!(matches!(ask(&[none]), Err(TrustSigningError::TooFewKeys { got: 0, need: 1, .. })));
+    // A key that is listed twice, bare and by a certificate, is one key and goes as one.
+    let certified = Signer::root(5, "targets/alice");
+    let twice = |threshold| Change::AddDelegation {
+        role: alices.clone(),
+        keys: vec![Signer::bare(5).listed, certified.listed.clone()],
+        paths: Vec::new(),
+        threshold: Some(threshold),
+    };
+    assert!(matches!(ask(&[twice(4)]), Err(TrustSigningError::TooFewKeys { got: 3, need: 4, .. })));
+    let back = Change::RemoveDelegationKeys { role: alices.clone(), keys: vec![certified.listed.id()] };
+    let same = ask(&[twice(1), back]).expect("prepared");
+    assert!(same.roles[0].difference.gained.is_empty(), "{:?}", same.roles[0].difference.gained);
     let stranger = Change::RemoveDelegationKeys { role: alices.clone(), keys: vec![signer.listed.id()] };
     assert!(matches!(ask(&[stranger]), Err(TrustSigningError::NoKey { .. })));
     let unknown = Change::RemoveDelegation { role: role("targets/nobody") };

@@ -25,8 +25,9 @@ fn a_collection_settles_in_five_rounds_and_says_what_to_remember() {
     assert!(repository.skipped().is_empty());
     assert_eq!(repository.expires(), (Role::timestamp(), UnixTime(NOW.0 + 5 * DAY)));
     let remember = repository.remember();
-    assert_eq!(remember.timestamp.as_ref().map(|seen| seen.version), Some(9));
-    assert_eq!(remember.targets.keys().cloned().collect::<Vec<_>>(), [Role::targets(), Role::releases()]);
+    assert_eq!(remember.version(&Role::timestamp()), Some(9));
+    let roles: Vec<&str> = remember.roles.keys().map(Role::name).collect();
+    assert_eq!(roles, ["snapshot", "targets", "targets/releases", "timestamp"]);
     let again = Asking { remembered: Some(remember.clone()), ..Asking::with(published.pins()) };
     assert_eq!(again.ask(&files).expect("the same again").remember(), remember);
     let written = serde_json::to_string(remember).expect("JSON");
@@ -40,11 +41,13 @@ fn every_role_is_guarded_against_rollback_and_against_two_contents_of_one_versio
         let files = published.files();
         let seen = Asking::with(published.pins()).ask(&files).expect("settles").remember().clone();
         let role = role(name);
-        let keys = &seen.of(&role).expect("seen").keys;
         let with = |version, sha256: &[u8]| {
-            let mut remembered = Remembered::default();
-            let sha256 = crate::digest::Digest::sha256(sha256);
-            remembered.see(&role, Seen { version, sha256, keys: keys.clone() });
+            let mut remembered = seen.clone();
+            let other = Seen { version, sha256: crate::digest::Digest::sha256(sha256) };
+            match remembered.roles.get_mut(&role) {
+                Some(by_key) => by_key.values_mut().for_each(|seen| *seen = other.clone()),
+                None => remembered.root = Some(other),
+            }
             remembered
         };
         let newer = with(version + 1, b"x");
@@ -52,7 +55,8 @@ fn every_role_is_guarded_against_rollback_and_against_two_contents_of_one_versio
         assert_eq!(error, TrustError::Rollback { role: role.clone(), got: version, remembered: version + 1 });
         let other = with(version, b"x");
         let error = refused(&published, |asking| asking.remembered = Some(other));
-        let got = seen.of(&role).expect("seen").sha256.clone();
+        let by_key = seen.roles.get(&role).and_then(|by_key| by_key.values().next());
+        let got = by_key.or(seen.root.as_ref()).expect("seen").sha256.clone();
         let remembered = crate::digest::Digest::sha256(b"x");
         assert_eq!(error, TrustError::OtherContent { role: role.clone(), version, got, remembered });
         let error = refused(&published, |asking| {
@@ -102,7 +106,9 @@ fn a_key_that_was_taken_away_leaves_no_version_that_nobody_can_follow() {
         before.signed(&Role::root(), &before.root)
     });
     let remember = asking.ask(&files).expect("goes on").remember().clone();
-    assert_eq!(remember.timestamp.as_ref().map(|seen| seen.version), Some(10));
+    let mut versions: Vec<u64> = remember.roles[&Role::timestamp()].values().map(|seen| seen.version).collect();
+    versions.sort_unstable();
+    assert_eq!(versions, [10, i64::MAX.unsigned_abs()]);
     // From now on versions grow again.
     published.timestamp["version"] = 9.into();
     let mut files = published.files();
@@ -113,34 +119,64 @@ fn a_key_that_was_taken_away_leaves_no_version_that_nobody_can_follow() {
 }
 
 #[test]
-fn what_a_delegations_former_key_signed_is_forgotten_and_what_a_present_one_signed_is_not() {
+fn what_a_key_signed_counts_while_its_role_has_the_key_and_again_when_it_has_it_back() {
     let mut published = Published::new();
     published.targets_mut("targets/releases")["version"] = 99.into();
     let seen = Asking::with(published.pins()).ask(&published.files()).expect("settles").remember().clone();
     // Another key beside it: the old one still counts, and so does what it signed.
-    let with_keys = |signers: Vec<Signer>, version: u64| {
-        let mut published = Published::new();
-        let mut base = targets(&[("0.9", b"old")]);
-        base["version"] = 4.into();
-        delegate(&mut base, "targets/releases", &signers.iter().collect::<Vec<_>>(), &[""], 1);
-        published.targets.insert(Role::targets(), base);
-        published.targets_mut("targets/releases")["version"] = version.into();
-        published.signers.insert(Role::releases(), signers);
-        published.snapshot["version"] = 8.into();
-        published.timestamp["version"] = 10.into();
-        published
-    };
-    let both = with_keys(vec![Signer::bare(5), Signer::bare(56)], 4);
+    let both = delegating(vec![Signer::bare(5), Signer::bare(56)], 1);
     let error = refused(&both, |asking| asking.remembered = Some(seen.clone()));
     assert!(matches!(error, TrustError::Rollback { got: 4, remembered: 99, .. }), "{error}");
-    let other = with_keys(vec![Signer::bare(56)], 4);
-    let files = other.files();
-    let mut asking = Asking { remembered: Some(seen), ..Asking::with(other.pins()) };
-    let version = |remember: &Remembered| remember.of(&Role::releases()).map(|seen| seen.version);
-    assert_eq!(version(asking.ask(&files).expect("settles").remember()), Some(4));
-    // Whoever does not look at the delegation forgets it too, and keeps nothing that is void.
-    asking.roles = [Role::targets()].into();
-    assert_eq!(version(asking.ask(&files).expect("settles").remember()), None);
+    // Another key in its place: versions begin anew.
+    let other = delegating(vec![Signer::bare(56)], 1);
+    let asking = Asking { remembered: Some(seen), ..Asking::with(other.pins()) };
+    let seen = asking.ask(&other.files()).expect("settles").remember().clone();
+    assert_eq!(seen.roles[&Role::releases()].len(), 2);
+    // And the first one again: nobody passes an old file of it for the newest.
+    let mut back = delegating(vec![Signer::bare(5)], 1);
+    back.targets_mut("targets")["version"] = 5.into();
+    back.snapshot["version"] = 9.into();
+    back.timestamp["version"] = 11.into();
+    let error = refused(&back, |asking| asking.remembered = Some(seen.clone()));
+    assert!(matches!(error, TrustError::Rollback { got: 4, remembered: 99, .. }), "{error}");
+    back.targets_mut("targets/releases")["version"] = 100.into();
+    let asking = Asking { remembered: Some(seen), ..Asking::with(back.pins()) };
+    assert_eq!(asking.ask(&back.files()).expect("goes on").remember().version(&Role::releases()), Some(100));
+}
+
+#[test]
+fn signatures_that_come_later_are_remembered_too() {
+    // At first the server leaves one of two signatures away.
+    let both = delegating(vec![Signer::bare(5), Signer::bare(56)], 1);
+    let mut one = delegating(vec![Signer::bare(5), Signer::bare(56)], 1);
+    one.signers.insert(Role::releases(), vec![Signer::bare(5)]);
+    let mut seen = Asking::with(one.pins()).ask(&one.files()).expect("settles").remember().clone();
+    assert_eq!(seen.roles[&Role::releases()].len(), 1);
+    // The files around it change with it, and are other versions.
+    for role in [Role::snapshot(), Role::timestamp()] {
+        seen.roles.remove(&role);
+    }
+    let asking = Asking { remembered: Some(seen), ..Asking::with(both.pins()) };
+    assert_eq!(asking.ask(&both.files()).expect("the same").remember().roles[&Role::releases()].len(), 2);
+}
+
+#[test]
+fn what_is_wrong_with_a_role_that_does_not_count_stops_nothing_and_is_not_remembered() {
+    let mut published = Published::new();
+    published.targets_mut("targets/releases")["_type"] = "Nonsense".into();
+    let files = published.files();
+    let error = Asking::with(published.pins()).ask(&files).expect_err("it counts");
+    assert!(matches!(error, TrustError::Format { .. }), "{error}");
+    let beside = [Role::releases()].into();
+    let asking = Asking { roles: [Role::targets()].into(), beside, ..Asking::with(published.pins()) };
+    let repository = asking.ask(&files).expect("it does not");
+    assert!(matches!(repository.skipped()[&Role::releases()], TrustError::Format { .. }));
+    let published = Published::new();
+    let files = published.files();
+    let asking = Asking { roles: asking.roles, beside: asking.beside, ..Asking::with(published.pins()) };
+    let repository = asking.ask(&files).expect("settles");
+    assert!(repository.targets().contains_key(&Role::releases()));
+    assert_eq!(repository.remember().version(&Role::releases()), None);
 }
 
 /// `targets` in version 4 delegates to `targets/releases`, which has version 4, with these keys.

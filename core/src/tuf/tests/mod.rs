@@ -218,6 +218,7 @@ pub(crate) struct Asking {
     pub(crate) pins: Pins,
     pub(crate) roles: BTreeSet<Role>,
     pub(crate) now: UnixTime,
+    pub(crate) beside: BTreeSet<Role>,
     pub(crate) remembered: Option<Remembered>,
     pub(crate) minimum_versions: BTreeMap<Role, u64>,
 }
@@ -225,7 +226,8 @@ pub(crate) struct Asking {
 impl Asking {
     pub(crate) fn with(pins: Pins) -> Self {
         let roles = BTreeSet::from([Role::releases()]);
-        Self { gun: gun(), pins, roles, now: NOW, remembered: None, minimum_versions: BTreeMap::new() }
+        let beside = BTreeSet::new();
+        Self { gun: gun(), pins, roles, beside, now: NOW, remembered: None, minimum_versions: BTreeMap::new() }
     }
 
     pub(crate) fn request(&self) -> Request<'_> {
@@ -233,6 +235,7 @@ impl Asking {
             gun: &self.gun,
             pins: &self.pins,
             roles: &self.roles,
+            beside: &self.beside,
             now: self.now,
             remembered: self.remembered.as_ref(),
             minimum_versions: &self.minimum_versions,
