@@ -14,18 +14,21 @@ pub(crate) fn moment(value: Option<&Value>) -> String {
     moment.map_or_else(|| "-".to_owned(), |moment| moment.to_string())
 }
 
-/// Lines about the files that would change.
-pub(crate) fn text(differences: &[Value]) -> String {
-    differences.iter().map(file).collect::<Vec<_>>().join("\n")
+/// Lines about the files that would change, at this time.
+pub(crate) fn text(differences: &[Value], now: i64) -> String {
+    differences.iter().map(|difference| file(difference, now)).collect::<Vec<_>>().join("\n")
 }
 
-fn file(difference: &Value) -> String {
+fn file(difference: &Value, now: i64) -> String {
     let part = |pointer: &str| difference.pointer(pointer).filter(|it| !it.is_null());
     let role = difference.get("role").and_then(Value::as_str).unwrap_or_default();
     let version = part("/version/1").map(Value::to_string).unwrap_or_default();
     let before = part("/version/0").map_or_else(|| "new".to_owned(), |version| format!("version {version}"));
     let mut lines =
         vec![format!("{role}  {before} -> version {version}, until {}", moment(difference.pointer("/expires/1")))];
+    if let Some(expired) = part("/expires/0").filter(|it| it.as_i64().is_some_and(|expired| expired <= now)) {
+        lines.push(format!("  ! it expired at {}: everything in it counts again", moment(Some(expired))));
+    }
     for (tag, said) in members(difference, "added") {
         lines.push(format!("  + {}  {}", clean(tag), target(said)));
     }
@@ -65,7 +68,7 @@ fn grant(grant: &Value) -> String {
     let what = match (grant.get("key"), grant.get("path"), grant.get("threshold")) {
         (Some(key), ..) => format!("key {}", clean(key.as_str().unwrap_or_default())),
         (_, Some(path), _) if path == "" => "all names".to_owned(),
-        (_, Some(path), _) => format!("names that begin with {path}"),
+        (_, Some(path), _) => format!("names that begin with {:?}", clean(path.as_str().unwrap_or_default())),
         (.., threshold) => format!("threshold {}", threshold.map(Value::to_string).unwrap_or_default()),
     };
     format!("{role}: {what}")
@@ -80,7 +83,7 @@ mod tests {
     #[test]
     fn every_change_has_its_line() {
         let differences = [json!({
-            "role": "targets/releases", "version": [3, 4], "expires": [null, 1_800_000_000_i64],
+            "role": "targets/releases", "version": [3, 4], "expires": [1_600_000_000_i64, 1_800_000_000_i64],
             "added": {"3.0": {"digest": "sha256:33", "length": 5, "more": false}},
             "changed": {"1.0": [{"digest": "sha256:11", "length": 1}, {"digest": null, "length": 2}]},
             "removed": {"0.9\u{1b}[2J": {"digest": "sha256:09", "length": 9}},
@@ -88,11 +91,12 @@ mod tests {
             "gained": [{"role": "targets/a", "key": "ab"}, {"role": "targets/a", "path": ""}],
             "lost": [{"role": "targets/a", "threshold": 2}, {"role": "targets/a", "path": "v"}]
         })];
-        let lines: Vec<String> = text(&differences).lines().map(str::to_owned).collect();
+        let lines: Vec<String> = text(&differences, 1_700_000_000).lines().map(str::to_owned).collect();
         assert_eq!(
             lines,
             [
                 "targets/releases  version 3 -> version 4, until 2027-01-15T08:00:00Z",
+                "  ! it expired at 2020-09-13T12:26:40Z: everything in it counts again",
                 "  + 3.0  sha256:33, 5 octets",
                 "  ~ 1.0  sha256:11, 1 octets -> no sha256, 2 octets",
                 "  - 0.9\u{fffd}[2J  sha256:09, 9 octets",
@@ -104,6 +108,7 @@ mod tests {
                 "  2 other targets stay as they are",
             ]
         );
+        assert!(!text(&differences, 1_500_000_000).contains("expired"));
         assert_eq!(moment(None), "-");
     }
 }

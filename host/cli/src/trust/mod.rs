@@ -90,6 +90,13 @@ impl CollectionOptions {
                  shows what there is; ask the owner whether it is his)"
             );
         }
+        let is_id = |id: &String| id.len() == 64 && !id.contains(|it: char| !matches!(it, '0'..='9' | 'a'..='f'));
+        if let Some(wrong) = self.pin.iter().find(|id| !is_id(id)) {
+            bail!(
+                "--pin {wrong:?} is not the id of a key: 64 hexadecimal digits in small letters (`bulla trust inspect {gun}` shows those \
+                 there are)"
+            );
+        }
         let mut pins = json!({"rootKeys": self.pin, "rootCertificates": certificates.context("--pin-certificate")?});
         if let (Some(ca), Some(members)) = (ca, pins.as_object_mut()) {
             members.insert("ca".to_owned(), ca.into());

@@ -1,6 +1,6 @@
 //! A change to a collection: prepared by the module, signed by keys, posted to the server, and looked at again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -270,15 +270,17 @@ fn chosen<'k>(role: &ToSign, keys: &'k [Signer]) -> Result<BTreeMap<String, &'k 
     let mut chosen = BTreeMap::new();
     for group in &role.signers {
         let ours: Vec<_> = group.keys.iter().filter_map(|listed| Some((listed, signer(listed, keys)?))).collect();
-        if ours.len() < group.threshold {
+        // A key that is listed twice, bare and by a certificate, is one key.
+        let distinct: BTreeSet<&str> = ours.iter().map(|(listed, _)| listed.fingerprint.as_str()).collect();
+        if distinct.len() < group.threshold {
             let ids: Vec<&str> = group.keys.iter().map(|listed| listed.id.as_str()).collect();
             bail!(
                 "{} is signed by {} of the keys {}; {} of these {} given (--key)",
                 role.role,
                 group.threshold,
                 ids.join(", "),
-                ours.len(),
-                if ours.len() == 1 { "is" } else { "are" }
+                distinct.len(),
+                if distinct.len() == 1 { "is" } else { "are" }
             );
         }
         chosen.extend(ours.into_iter().map(|(listed, signer)| (listed.id.clone(), signer)));

@@ -1,14 +1,16 @@
 //! What all changes to collections have in common: keys, the question before anything is signed, and what is printed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::{Result, bail};
 use bulla_engine::Engine;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::options::Global;
 use crate::output::{self, Exit};
+use crate::records::clean;
 use crate::signer::Signer;
 use crate::trust::{self, Collection, CollectionOptions, Wanted};
 
@@ -22,7 +24,7 @@ pub(crate) struct Options {
     /// Publish without asking on the terminal
     #[arg(long, short)]
     pub(crate) yes: bool,
-    /// Show what would change, and sign nothing
+    /// Show what would change: no role file is signed
     #[arg(long, conflicts_with = "yes")]
     pub(crate) dry_run: bool,
     #[command(flatten)]
@@ -63,7 +65,12 @@ pub(crate) async fn carry_out(
     }
     let plans = || {
         let shown = changes.iter().zip(&prepared).map(|((collection, _), prepared)| {
-            format!("{} at {}\n{}", collection.gun, collection.server, trust::text(&prepared.plan.differences))
+            format!(
+                "{} at {}\n{}",
+                collection.gun,
+                collection.server,
+                trust::text(&prepared.plan.differences, bulla_server::now())
+            )
         });
         shown.collect::<Vec<_>>().join("\n")
     };
@@ -91,6 +98,7 @@ pub(crate) async fn carry_out(
         }
     }
     // What the server has now is looked at as a verifier does, and remembered.
+    let mut still = Vec::new();
     for (collection, differences) in &done {
         let found = collection.overview().await.map_err(|error| error.context("published, but reading back says"))?;
         for difference in differences {
@@ -106,16 +114,39 @@ pub(crate) async fn carry_out(
                 );
             }
         }
+        still.push(still_signed(&found, differences));
     }
     let text = || {
-        let shown = done.iter().map(|(collection, differences)| {
-            format!("published  {} at {}\n{}", collection.gun, collection.server, trust::text(differences))
+        let shown = done.iter().zip(&still).map(|((collection, differences), still)| {
+            let changed = trust::text(differences, bulla_server::now());
+            let still = still
+                .iter()
+                .map(|(tag, roles)| format!("  ! {} is still signed, by {}\n", clean(tag), clean(&roles.join(", "))));
+            format!("published  {} at {}\n{changed}{}", collection.gun, collection.server, still.collect::<String>())
         });
         shown.collect::<Vec<_>>().join("\n")
     };
-    let report = || report(done.iter().map(|(collection, differences)| (*collection, differences.as_slice())), true);
+    let report = || {
+        let mut report =
+            report(done.iter().map(|(collection, differences)| (*collection, differences.as_slice())), true);
+        let collections = report.get_mut("collections").and_then(Value::as_array_mut).into_iter().flatten();
+        for (collection, still) in collections.zip(&still).filter(|(_, still)| !still.is_empty()) {
+            collection["stillSigned"] = json!(still);
+        }
+        report
+    };
     output::either(global.output, text, report);
     Ok(Exit::Done)
+}
+
+/// Tags that were removed, and the roles that verifiers ask and that say all the same what they are.
+fn still_signed(found: &Map<String, Value>, differences: &[Value]) -> BTreeMap<String, Vec<String>> {
+    let removed = differences.iter().filter_map(|difference| difference.get("removed")?.as_object());
+    let removed: BTreeSet<&String> = removed.flat_map(Map::keys).collect();
+    let tags = found.get("tags").and_then(Value::as_array).into_iter().flatten();
+    let named = tags.filter_map(|tag| Some((tag.get("tag")?.as_str()?.to_owned(), tag.get("roles")?.as_array()?)));
+    let roles = |roles: &Vec<Value>| roles.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    named.filter(|(tag, _)| removed.contains(tag)).map(|(tag, said)| (tag, roles(said))).collect()
 }
 
 fn report<'c>(done: impl Iterator<Item = (&'c Collection<'c>, &'c [Value])>, is_published: bool) -> Value {
@@ -127,11 +158,16 @@ fn report<'c>(done: impl Iterator<Item = (&'c Collection<'c>, &'c [Value])>, is_
 
 /// Asks before signing, where there is somebody to ask. A script has said what it wants by calling.
 fn confirmed(plans: &str) -> Result<bool> {
+    ask(&format!("{plans}Sign and publish?"))
+}
+
+/// Asks a question that is answered by yes or no, where there is somebody to ask.
+pub(super) fn ask(question: &str) -> Result<bool> {
     if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         return Ok(true);
     }
     let mut terminal = std::io::stderr();
-    write!(terminal, "{plans}Sign and publish? [y/N] ")?;
+    write!(terminal, "{question} [y/N] ")?;
     terminal.flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;

@@ -30,7 +30,8 @@ Examples:
   bulla key generate --form notary --role targets --out targets
   bulla trust init registry.example/team/app --root-key root.key --targets-key targets.key --root-certificate-out root.pem
 
-The server signs timestamp and snapshot, unless --snapshot-key says otherwise. The root key's id, which it prints, is what others pin
+The server signs timestamp and snapshot, unless --snapshot-key says otherwise; it is asked for its keys first, which makes them where it has
+none for this name yet, and changes nothing else. The root key's id, which it prints, is what others pin
 (`--pin ID`, `contentTrust: {pins: {rootKeys: [ID]}}`).";
 
 /// Make a collection: its first root, signed by a root key, and empty targets

@@ -8,7 +8,7 @@ use bulla_notary::ServerRole;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::change::{Options, carry_out};
+use super::change::{Options, ask, carry_out};
 use super::delegation::given;
 use super::init::certify;
 use crate::options::Global;
@@ -147,6 +147,10 @@ pub(crate) fn rotate(global: &Global, arguments: &RotateArguments) -> Result<Exi
                 bail!("--dry-run: a server makes a key only when it is asked to, which is a change already");
             }
             let of_server = role.of_server().with_context(|| format!("the server does not sign {}", role.name()))?;
+            let question = format!("{gun}: let {} make a new {} key?", collection.server, role.name());
+            if !options.yes && !ask(&question)? {
+                bail!("not confirmed; nothing was made");
+            }
             // Only what the server makes anew replaces a key that somebody may have stolen from it.
             let key = world.notary().rotate_server_key(&collection.server, gun, of_server).await?;
             listed.push(wanted.key("listed", &key));

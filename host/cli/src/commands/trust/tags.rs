@@ -103,12 +103,13 @@ pub(crate) fn revoke(global: &Global, arguments: &RevokeArguments) -> Result<Exi
         let mut changes = Vec::new();
         for (gun, images) in by_collection(&arguments.images)? {
             let collection = options.collection.collection(&world, &gun)?;
-            let found = collection.overview().await?;
+            // Whoever names the roles gets on without the others, whatever is wrong with them.
+            let found = if arguments.role.is_empty() { Some(collection.overview().await?) } else { None };
             let mut targets = Vec::new();
             for image in &images {
-                let roles = match arguments.role.as_slice() {
-                    [] => roles_with(&found, &image.tag),
-                    given => given.to_vec(),
+                let roles = match &found {
+                    Some(found) => roles_with(found, &image.tag),
+                    None => arguments.role.clone(),
                 };
                 if roles.is_empty() {
                     bail!(
