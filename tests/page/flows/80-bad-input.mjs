@@ -30,6 +30,9 @@ async function refused(flow, page, name, bytes, said) {
   await page.getByRole("button", { name: "Clear" }).click();
 }
 
+/** Milliseconds from one frame to the next. Three intervals of a display, which are 50 ms but for what clocks round. */
+const LONGEST_FRAME = 51;
+
 export const flows = {
   async "bad input: two gigabytes of layout, read in place"(flow) {
     const { fixtures } = flow;
@@ -168,9 +171,9 @@ export const flows = {
         ),
       ).observe({ type: "long-animation-frame" });
     });
-    // A busy machine makes any task long now and then; one that the page makes long is so every time.
+    // A busy machine makes any frame long now and then; one that the page makes long is so every time.
     let best = null;
-    for (let attempt = 0; attempt < (flow.env.timed ? 5 : 1) && best?.tasks.length !== 0; attempt += 1) {
+    for (let attempt = 0; attempt < (flow.env.timed ? 5 : 1) && !(best?.longest < LONGEST_FRAME); attempt += 1) {
       await page.evaluate(() => {
         [window.longest, window.tasks] = [0, []];
       });
@@ -179,7 +182,7 @@ export const flows = {
       await flow.text(page, ".tally", "150 accepted, 50 rejected, 0 not known");
       const took = Math.round(performance.now() - began);
       const seen = await page.evaluate(() => ({ longest: window.longest, tasks: window.tasks }));
-      if (!best || seen.tasks.length < best.tasks.length) best = { ...seen, took };
+      if (!best || seen.longest < best.longest) best = { ...seen, took };
     }
     const { longest, tasks, took } = best;
     await page.locator(".list > .line").nth(3).locator("summary").first().click();
@@ -197,8 +200,10 @@ export const flows = {
     await flow.text(page, ".results .note", "Cancelled.");
     await start.click();
     await flow.text(page, ".tally", "150 accepted");
-    if (flow.env.timed)
+    if (flow.env.timed) {
       flow.equal(tasks.length, 0, `frames that were blocked for over 50 ms (and by ${tasks.join(", ")} ms more)`);
+      flow.expect(longest < LONGEST_FRAME, `no frame over 50 ms; the longest took ${Math.round(longest)} ms`);
+    }
     return `200 images in ${took} ms; longest frame ${Math.round(longest)} ms, ${tasks.length} blocked for over 50 ms`;
   },
 };
