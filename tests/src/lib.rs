@@ -8,7 +8,7 @@
 //! | `peers.rs` | finding programs that tests need, and saying so when they are missing |
 //! | `support.rs` | a real registry, images and `bulla` as a process, for the tests against peers and the bench |
 //! | `schema.rs` | the schema of policy documents, which `cargo run -p bulla-tests --bin schema` writes |
-//! | `make/` | what `cargo run -p bulla-tests --bin vectors` writes |
+//! | `make/` | what the program `vectors` writes (`cargo build --workspace --exclude xtask --bins && target/debug/vectors`) |
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on ends, and says where")]
 
 pub mod expect;

@@ -33,7 +33,11 @@ fn same(what: &str, got: &[u8], want: &[u8]) -> Result<(), String> {
 #[test]
 fn the_files_are_what_the_generator_makes() {
     let differences = make::differences(&make::all());
-    assert!(differences.is_empty(), "run `cargo run -p bulla-tests --bin vectors`:\n{}", differences.join("\n"));
+    assert!(
+        differences.is_empty(),
+        "run `cargo build --workspace --exclude xtask --bins && target/debug/vectors`:\n{}",
+        differences.join("\n")
+    );
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 /// Every peer and its version: the only place that names them.
 #[rustfmt::skip] // A table is read by its columns.
-pub(crate) const PEERS: [Peer; 18] = [
+pub(crate) const PEERS: [Peer; 19] = [
     peer("docker-registry",  "2.8.2",  Tier::A, Source::Apt("docker-registry")),
     // Has the referrers API of distribution 1.1, which docker-registry does not know.
     peer("ferro-oci-server", "1.0.0",  Tier::A, Source::Cargo("ferro-oci-server")),
@@ -28,6 +28,8 @@ pub(crate) const PEERS: [Peer; 18] = [
     peer("notary-signer",    "0.7.0",  Tier::A, Source::Apt("notary")),
     // A PKCS #11 token in a folder; libsofthsm2.so comes with it.
     peer("softhsm2-util",    "2.6.1",  Tier::A, Source::Apt("softhsm2")),
+    // Keeps what several machines remember of collections.
+    peer("postgres",         "15",     Tier::A, Source::Apt("postgresql")),
     // Says what a verification connects to.
     peer("strace",           "6.1",    Tier::A, Source::Apt("strace")),
     peer("python-wasmtime",  "50.0.1", Tier::A, Source::Pip("wasmtime")),

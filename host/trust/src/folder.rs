@@ -123,7 +123,10 @@ impl Folder {
                 Ok(()) => return Ok(file),
                 Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_BUDGET => std::thread::sleep(LOCK_PAUSE),
                 Err(TryLockError::WouldBlock) => {
-                    return Err(StoreError::Busy { place: path.display().to_string(), waited: LOCK_BUDGET.as_millis() });
+                    return Err(StoreError::Busy {
+                        place: path.display().to_string(),
+                        waited: LOCK_BUDGET.as_millis(),
+                    });
                 }
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
             }

@@ -92,7 +92,7 @@ impl World {
     }
 
     /// Writes a policy that pins a root key.
-    fn pin(&self, root: &str) {
+    pub(super) fn pin(&self, root: &str) {
         let (gun, server) = (&self.gun, self.servers.address());
         let text = format!(
             "apiVersion: bulla.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {{name: shop}}\nspec:\n  mode: enforce\n  match: {{images: [\"{gun}\"]}}\n  signers:\n    owner:\n      contentTrust:\n        server: {server}\n        pins: {{rootKeys: [\"{root}\"]}}\n  require: owner\n"
@@ -111,7 +111,13 @@ impl World {
         bulla_verify(&[&usual[..], more].concat())
     }
 
-    fn file(&self, name: &str) -> Vec<u8> {
+    /// The same with a configuration file, which says where it is remembered.
+    pub(super) fn verify_by(&self, tag: &str, config: &str) -> (i32, Value) {
+        let (image, policy) = (format!("{}:{tag}", self.gun), self.path("policy.yaml"));
+        bulla_verify(&[&image, "--policy", &policy, "--config", config, "--trust-ca", &self.path("ca.crt")])
+    }
+
+    pub(super) fn file(&self, name: &str) -> Vec<u8> {
         let url = format!("{}/v2/{}/_trust/tuf/{name}", self.servers.address(), self.gun);
         // Kept to be said again; who believes it is what is tested.
         run(Command::new("curl").args(["-sfk", "-o", &self.path("said"), &url]));
@@ -119,7 +125,7 @@ impl World {
     }
 }
 
-fn expect(verdict: &(i32, Value), code: i32, reason: &str) {
+pub(super) fn expect(verdict: &(i32, Value), code: i32, reason: &str) {
     assert_eq!(verdict.0, code, "{reason}: {}", verdict.1);
     assert!(verdict.1.to_string().contains(reason), "{reason}: {}", verdict.1);
 }

@@ -49,7 +49,8 @@ fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("loopback").port()
 }
 
-fn certificates(folder: &Path) {
+/// An authority, and a certificate for localhost with its key, in a folder.
+pub(super) fn certificates(folder: &Path) {
     use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
     let write = |name: &str, text: String| std::fs::write(folder.join(name), text).expect("written");
     let key = KeyPair::generate().expect("a key");
@@ -63,6 +64,17 @@ fn certificates(folder: &Path) {
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     write("tls.crt", params.signed_by(&key, &issuer).expect("a certificate").pem());
     write("tls.key", key.serialize_pem());
+}
+
+/// Waits until something listens at a port of loopback; what it says meanwhile is in the log.
+pub(super) fn listens(port: u16, log: &Path) {
+    for _ in 0..300 {
+        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("nothing listens at {port}: {}", std::fs::read_to_string(log).unwrap_or_default());
 }
 
 impl Servers {
@@ -101,21 +113,11 @@ impl Servers {
                 .spawn()
                 .unwrap_or_else(|error| panic!("{}: {error}", program.display()))
         };
-        let listens = |port: u16, config: &str| {
-            for _ in 0..300 {
-                if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                    return;
-                }
-                std::thread::sleep(Duration::from_millis(100));
-            }
-            let log = std::fs::read_to_string(path(&format!("{config}.log"))).unwrap_or_default();
-            panic!("nothing listens at {port}: {log}");
-        };
         // The server asks its signer for keys: one that is not there yet is an error 500 to whoever comes first.
         let mut running = vec![run(&signing, "signer.json")];
-        listens(signer, "signer.json");
+        listens(signer, Path::new(&path("signer.json.log")));
         running.push(run(&server, "server.json"));
-        listens(port, "server.json");
+        listens(port, Path::new(&path("server.json.log")));
         Some(Self { folder, client, running, port })
     }
 

@@ -42,7 +42,7 @@ pub(super) fn packages(peers: &[&Peer]) -> Result<Vec<&'static str>> {
     let (mut names, mut missing) = (Vec::new(), Vec::new());
     for peer in peers {
         if let Source::Apt(package) = peer.source
-            && process::find(peer.name).is_none()
+            && packaged(peer.name).is_none()
         {
             names.push(peer.name);
             if !missing.contains(&package) {
@@ -95,11 +95,21 @@ pub(super) fn install(peer: &Peer) -> Result<String> {
 /// Where the program of a peer is, or would be.
 fn program(peer: &Peer) -> Result<PathBuf> {
     Ok(match peer.source {
-        Source::Apt(_) | Source::Own(_) => process::find(peer.name).context("not installed")?,
+        Source::Apt(_) => packaged(peer.name).context("not installed")?,
+        Source::Own(_) => process::find(peer.name).context("not installed")?,
         Source::Go(path) | Source::GoModule(_, path) => cache(peer)?.join(last(path)),
         Source::Cargo(package) => cache(peer)?.join("bin").join(package),
         Source::Pip(_) => cache(peer)?.join("bin/python"),
     })
+}
+
+/// A program on `PATH`; or PostgreSQL's, which Debian keeps apart by version because several may run.
+fn packaged(program: &str) -> Option<PathBuf> {
+    let by_version = || {
+        let versions = fs::read_dir("/usr/lib/postgresql").ok()?.filter_map(Result::ok);
+        versions.map(|version| version.path().join("bin").join(program)).filter(|file| process::is_program(file)).max()
+    };
+    process::find(program).or_else(by_version)
 }
 
 /// A folder outside the repository: a fresh clone does not build for minutes what another one has built.
