@@ -28,6 +28,8 @@ pub struct Checks {
     envelopes: BTreeMap<(Digest, Format), Rc<Result<notation::Signed, EnvelopeError>>>,
     /// The timestamps in them.
     timestamps: Timestamps,
+    /// Signatures of role files.
+    roles: tuf::Known,
 }
 
 /// Who, over which bytes read as what, with which signature.
@@ -106,14 +108,18 @@ impl Pass<'_> {
         Ok(notation::verify_signed(envelope, before, artifact, signer.trust, now, evidence))
     }
 
-    /// What role files of Docker Content Trust may still take.
-    pub(super) fn budget_for_roles(&self) -> tuf::Budget {
-        tuf::Budget::of(MAX_VERIFICATION_UNITS.saturating_sub(self.units))
+    /// What role files of Docker Content Trust may still take. It is given back by [`spent_on_roles`](Self::spent_on_roles).
+    pub(super) fn budget_for_roles(&mut self) -> tuf::Budget {
+        let known = core::mem::take(&mut self.checks.roles);
+        tuf::Budget::knowing(known, MAX_VERIFICATION_UNITS.saturating_sub(self.units))
     }
 
-    /// Notes what they took.
-    pub(super) fn spent_on_roles(&mut self, budget: &tuf::Budget) {
-        self.units = self.units.saturating_add(budget.spent());
+    /// Notes what they took, and what is known of their signatures. Gives the units that were spent.
+    pub(super) fn spent_on_roles(&mut self, budget: tuf::Budget) -> u32 {
+        let spent = budget.spent();
+        self.units = self.units.saturating_add(spent);
+        self.checks.roles = budget.into_known();
+        spent
     }
 
     fn check_one(

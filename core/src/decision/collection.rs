@@ -157,20 +157,20 @@ impl<'c> Collection<'c> {
         evidence: &'e Evidence,
         update: impl Fn(&Request<'_>, &Files<'e>, &mut Budget) -> Result<Step<T>, TrustError>,
     ) -> Result<Asked<Box<T>>, CollectionError> {
+        // What is remembered comes first: files that were fetched later are never older, whoever publishes and remembers meanwhile.
         let memory = self.memory();
-        let remembered = remembered(&memory, evidence.get(&memory)).map_err(unfetched)?;
-        let known = remembered.clone().flatten();
+        let Some(known) = remembered(&memory, evidence.get(&memory)).map_err(unfetched)? else {
+            return Ok(Asked::Needs(vec![memory]));
+        };
         let look = Look { roles, beside, now, remembered: known.as_ref() };
         let step = update(&self.request(&look), &self.files(evidence), &mut Budget::of(u32::MAX))?;
-        // Whether these are older files than what was seen before is not known before the host has said.
-        let first = remembered.is_none().then(|| memory.clone());
         match step {
-            Step::Settled(settled) => Ok(first.map_or(Asked::Settled(settled), |memory| Asked::Needs(vec![memory]))),
+            Step::Settled(settled) => Ok(Asked::Settled(settled)),
             Step::Needs(needs) => {
                 let needs: Vec<Need> = needs.into_iter().map(|need| self.need(&need.file, need.limit)).collect();
                 match needs.iter().find_map(|need| too_large(need, evidence.get(need))) {
                     Some(reason) => Err(unfetched(reason)),
-                    None => Ok(Asked::Needs(first.into_iter().chain(needs).collect())),
+                    None => Ok(Asked::Needs(needs)),
                 }
             }
             Step::Unknown(missing) => Err(unfetched(self.missing(missing))),

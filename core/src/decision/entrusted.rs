@@ -48,16 +48,17 @@ fn judge(
     let trust = signer.trust;
     let collection = Collection::of(trust, subject.image.repository());
     let memory = collection.memory();
-    let known = remembered(&memory, ask.get(&memory)).map_err(Some)?;
+    // What is remembered comes first: files that were fetched later are never older, whoever publishes and remembers meanwhile.
+    let Some(known) = remembered(&memory, ask.get(&memory)).map_err(Some)? else { return Err(None) };
     // Another signer may have looked at the same collection just now, and at other roles.
-    let seen = ask.to_remember().get(&collection.name()).cloned().or_else(|| known.clone().flatten());
+    let seen = ask.to_remember().get(&collection.name()).cloned().or(known);
     let roles = trust.lookup.roles();
     let beside = BTreeSet::new();
     let look = Look { roles: &roles, beside: &beside, now: subject.question.now, remembered: seen.as_ref() };
     let evidence = ask.evidence();
     let mut budget = pass.budget_for_roles();
     let updated = tuf::update(&collection.request(&look), &collection.files(evidence), &mut budget);
-    pass.spent_on_roles(&budget);
+    let spent = pass.spent_on_roles(budget);
     let repository = match updated {
         Ok(Step::Settled(repository)) => *repository,
         Ok(Step::Needs(needs)) => {
@@ -71,16 +72,12 @@ fn judge(
         }
         Ok(Step::Unknown(missing)) => return Err(Some(collection.missing(missing))),
         Err(TrustError::Work) => {
-            let limit = u64::from(budget.spent());
+            let limit = u64::from(spent);
             let got = limit.saturating_add(1);
             return Err(Some(Reason::Budget { what: "units of signature checks", limit, got }));
         }
         Err(error) => return Err(Some(Reason::ContentTrust { code: error.code(), what: error.to_string() })),
     };
-    // Whether these are older files than what was seen before is not known before the host has said.
-    if known.is_none() {
-        return Err(None);
-    }
     ask.remember(collection.name(), repository.remember().clone());
     let found = resolve(&repository, trust, subject)
         .map_err(|error| Some(Reason::ContentTrust { code: "trust-tag", what: error.to_string() }))?;

@@ -32,7 +32,7 @@ pub use memory::{Remembered, Seen};
 pub(crate) use pinning::check_key as check_root_keys;
 pub use root::Root;
 pub(crate) use signature::write_file;
-pub use signature::{Budget, Envelope, Method, RoleKeys, SignatureProblem};
+pub use signature::{Budget, Envelope, Known, Method, RoleKeys, SignatureProblem};
 pub use snapshot::Snapshot;
 pub use targets::{Delegation, Target, Targets};
 pub use timestamp::Timestamp;

@@ -35,7 +35,7 @@ pub enum Method {
 }
 
 /// A signature as it stands in a role file, unchecked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Signature {
     pub(super) key: KeyId,
     method: String,
@@ -76,12 +76,28 @@ pub(super) struct Shortfall {
 pub struct Budget {
     left: u32,
     spent: u32,
+    known: Known,
 }
+
+/// What came of signatures that were checked: each is computed once, however many rounds, roots and signers ask about it. They pay
+/// for it each time, so that it ends the same way whatever is known.
+#[derive(Debug, Default)]
+pub struct Known(BTreeMap<(KeyId, Digest, Signature), Result<(), SignatureProblem>>);
 
 impl Budget {
     /// So much, and at most [`MAX_TRUST_UNITS`].
     pub fn of(units: u32) -> Self {
-        Self { left: units.min(MAX_TRUST_UNITS), spent: 0 }
+        Self::knowing(Known::default(), units)
+    }
+
+    /// The same for somebody who has checked signatures before.
+    pub fn knowing(known: Known, units: u32) -> Self {
+        Self { left: units.min(MAX_TRUST_UNITS), spent: 0, known }
+    }
+
+    /// What is known afterwards.
+    pub fn into_known(self) -> Known {
+        self.known
     }
 
     /// What was spent.
@@ -104,7 +120,7 @@ impl Budget {
         keys: &RoleKeys,
     ) -> Result<Result<BTreeSet<KeyId>, Shortfall>, TrustError> {
         self.spend(envelope.units(keys))?;
-        Ok(envelope.check(keys))
+        Ok(envelope.check(keys, &mut self.known))
     }
 }
 
@@ -192,7 +208,7 @@ impl Envelope {
 
     /// Whether enough of these keys signed. One key counts once, under however many ids it is listed; of several signatures
     /// under one id the first decides.
-    pub(super) fn check(&self, keys: &RoleKeys) -> Result<BTreeSet<KeyId>, Shortfall> {
+    fn check(&self, keys: &RoleKeys, known: &mut Known) -> Result<BTreeSet<KeyId>, Shortfall> {
         let mut tried = BTreeSet::new();
         let mut signers = BTreeSet::new();
         let mut counted = BTreeSet::new();
@@ -200,7 +216,11 @@ impl Envelope {
         for signature in &self.signatures {
             let Some(listed) = keys.keys.get(&signature.key).filter(|_| tried.insert(signature.key)) else { continue };
             let outcome = match listed {
-                Ok(key) => signature.check(&self.message, key).map(|()| key.public()).map_err(|it| it.to_string()),
+                Ok(key) => {
+                    let check = (key.id(), self.sha256.clone(), signature.clone());
+                    let known = known.0.entry(check).or_insert_with(|| signature.check(&self.message, key));
+                    known.as_ref().map(|()| key.public()).map_err(ToString::to_string)
+                }
                 Err(unusable) => Err(unusable.to_string()),
             };
             match outcome {

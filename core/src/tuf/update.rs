@@ -1,7 +1,7 @@
 //! The client's update (notary, client/tufclient.go, `Update`): what is needed next, or the state of a collection.
 //!
 //! It is asked again with everything that was fetched so far, and does no I/O. Root and timestamp come first, then the snapshot
-//! that the timestamp names, then the targets files that the snapshot names, those that are delegated to last.
+//! that the timestamp names, then the targets files that the snapshot names, all at once.
 
 mod roots;
 
@@ -297,8 +297,11 @@ impl<'r, 'b> Updater<'r, 'b> {
                         skipped.insert(role.clone(), TrustError::ParentSkipped { role: role.clone(), parent });
                         continue;
                     }
-                    // It is still needed itself.
-                    None => continue,
+                    // It is still needed itself. What the snapshot names is fetched together.
+                    None => {
+                        self.ahead(role, snapshot);
+                        continue;
+                    }
                     Some(above) => match above.file.content.delegations().get(role) {
                         None => {
                             skipped.insert(role.clone(), TrustError::NotDelegated { role: role.clone(), parent });
@@ -352,6 +355,15 @@ impl<'r, 'b> Updater<'r, 'b> {
             }
         }
         Ok((trusted, skipped))
+    }
+
+    /// Asks for the file of a role before it is known whether the role is delegated to: one round trip less for each level.
+    fn ahead(&mut self, role: &Role, snapshot: &Snapshot) {
+        let Some(meta) = snapshot.files().get(role).filter(|meta| meta.length <= MAX_ROLE_FILE_BYTES) else { return };
+        let Some(file) = meta.sha256.map(|sha256| role.file_by_hash(&sha256)) else { return };
+        if !self.files.contains_key(&file) {
+            self.needs.push(Need { file, limit: meta.length });
+        }
     }
 
     /// Whether a file that nobody stands for is older than what was seen of its role: it is not put before anybody to be signed.

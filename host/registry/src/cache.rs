@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_millis(100);
 
 /// Evidence that was fetched. One cache belongs to one credential scope: what one credential may read is not another's
 /// to see.
-pub(crate) struct EvidenceCache {
+pub struct EvidenceCache {
     entries: Cache<Key, Entry>,
     config: CacheConfig,
 }
@@ -63,7 +63,8 @@ impl Expiry<Key, Entry> for Lives {
 }
 
 impl EvidenceCache {
-    pub(crate) fn new(config: &CacheConfig) -> Self {
+    /// An empty one.
+    pub fn new(config: &CacheConfig) -> Self {
         let entries = Cache::builder()
             .max_capacity(config.bytes)
             .weigher(|key: &Key, entry: &Entry| u32::try_from(weight(key, entry)).unwrap_or(u32::MAX))
@@ -73,7 +74,7 @@ impl EvidenceCache {
     }
 
     /// The answer to a need: a kept one, that of an equal need which is being fetched, or a new one.
-    pub(crate) async fn fetch(&self, source: &dyn Source, need: &Need, deadline: Instant, stats: &Stats) -> Fetched {
+    pub async fn fetch(&self, source: &dyn Source, need: &Need, deadline: Instant, stats: &Stats) -> Fetched {
         let started = Instant::now();
         // A source minds the deadline itself, and says more about it; this is for those who wait for another's fetch.
         let latest = deadline.checked_add(GRACE).unwrap_or(deadline);
@@ -115,6 +116,7 @@ impl EvidenceCache {
     fn keep(&self, need: &Need, fetched: Fetched) -> Result<Entry, Fetched> {
         let digest = match need.kind {
             NeedKind::Manifest | NeedKind::Blob => Digest::parse(&need.reference).ok(),
+            NeedKind::Role => role_digest(&need.reference),
             _ => None,
         };
         let claimed = Some(Duration::from_secs(self.config.tag_seconds)).filter(|lives| !lives.is_zero());
@@ -127,6 +129,8 @@ impl EvidenceCache {
                 }
                 None
             }
+            // The newest root and timestamp may be asked for by somebody who remembers newer ones, since a moment ago.
+            _ if need.kind == NeedKind::Role && !is_earlier_root(&need.reference) => return Err(fetched),
             _ => match claimed {
                 Some(lives) => Some(lives),
                 None => return Err(fetched),
@@ -156,6 +160,17 @@ impl Unkept {
             _ => false,
         }
     }
+}
+
+/// The digest in the name of a role file: `targets/releases.<sha256>.json`.
+fn role_digest(file: &str) -> Option<Digest> {
+    let (_, sha256) = file.strip_suffix(".json")?.rsplit_once('.')?;
+    Digest::parse(&format!("sha256:{sha256}")).ok()
+}
+
+/// `3.root.json`: it stays what it is.
+fn is_earlier_root(file: &str) -> bool {
+    file.strip_suffix(".root.json").is_some_and(|version| version.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The limit holds for kept answers too.

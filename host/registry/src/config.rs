@@ -90,7 +90,7 @@ pub struct Limits {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct CacheConfig {
-    /// Bytes of all cached content. 0 turns the cache off. Default: 33554432 (32 MiB).
+    /// Bytes of all cached content, and of role files of Docker Content Trust as many again. 0 turns the cache off. Default: 33554432 (32 MiB).
     pub bytes: u64,
     /// Bytes of one cached content; larger ones are fetched each time. Default: 1048576 (1 MiB).
     pub entry_bytes: u64,

@@ -46,6 +46,7 @@ pub use auth::Access;
 pub use blob::{BlobInfo, BlobRange, BlobStream, verified};
 pub use bulla_abi::{Need, NeedKind};
 pub use bulla_source::{Fetched, Source};
+pub use cache::EvidenceCache;
 pub use client::Client;
 pub use config::{CacheConfig, ConfigError, HostConfig, Limits, RegistryConfig, RevocationConfig};
 pub use credentials::{Credential, Credentials};

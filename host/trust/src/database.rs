@@ -31,7 +31,7 @@ const REPLACE: &str =
 /// A database with what is remembered. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Database {
-    options: PgConnectOptions,
+    options: Arc<PgConnectOptions>,
     /// Server and database, for messages.
     place: String,
     /// Made by the first one who asks, once the table is there.
@@ -78,7 +78,7 @@ impl Database {
         };
         let place =
             format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default());
-        let options = options.application_name("bulla");
+        let options = Arc::new(options.application_name("bulla"));
         Ok(Self { options, place, pool: Arc::default() })
     }
 
@@ -126,7 +126,8 @@ impl Database {
     async fn pool(&self) -> Result<&PgPool, StoreError> {
         let connect = || async {
             let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(BUDGET);
-            let pool = pool.connect_with(self.options.clone()).await.map_err(|error| self.failed(&error))?;
+            let pool =
+                pool.connect_with(PgConnectOptions::clone(&self.options)).await.map_err(|error| self.failed(&error))?;
             let made = sqlx::query(TABLE).execute(&pool).await;
             let is_there = sqlx::query("select 1 from bulla_remembered limit 0").execute(&pool).await;
             match (made, is_there) {

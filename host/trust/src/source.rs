@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bulla_abi::{Need, NeedKind};
 use bulla_notary::{Notary, RoleFile};
-use bulla_registry::{Client, ConfigError, Credentials, RegistryConfig, Stats};
+use bulla_registry::{Client, ConfigError, Credentials, EvidenceCache, RegistryConfig, Stats};
 use bulla_source::{BoxFuture, Fetched, Source};
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
@@ -19,7 +19,13 @@ use crate::store::Store;
 pub struct Trust {
     notary: Notary,
     store: Store,
+    /// Role files that are named by what they hold. The newest root and timestamp are asked for each time.
+    cache: Arc<EvidenceCache>,
+    stats: Arc<Stats>,
 }
+
+/// Role files, from their server.
+struct RoleFiles<'t>(&'t Notary);
 
 /// Other sources, with role files and what is remembered beside them.
 #[derive(Clone, Copy)]
@@ -35,8 +41,9 @@ impl Trust {
     /// [`ConfigError`] when something in the configuration, or a file that it names, cannot be used.
     pub fn new(registry: &RegistryConfig, config: &TrustConfig, stats: Arc<Stats>) -> Result<Self, ConfigError> {
         let ca_file = config.ca_file.as_deref().map(|path| ("trust.caFile", path));
-        let client = Client::over_tls(registry, Credentials::load(registry)?, stats, ca_file)?;
-        Ok(Self { notary: Notary::new(client), store: Store::new(config)? })
+        let client = Client::over_tls(registry, Credentials::load(registry)?, Arc::clone(&stats), ca_file)?;
+        let cache = Arc::new(EvidenceCache::new(&registry.cache));
+        Ok(Self { notary: Notary::new(client), store: Store::new(config)?, cache, stats })
     }
 
     /// These sources, with role files and what is remembered beside them.
@@ -60,16 +67,6 @@ impl Trust {
         Ok(())
     }
 
-    async fn role_file(&self, need: &Need, deadline: Instant) -> Fetched {
-        let server = format!("https://{}", need.registry);
-        match self.notary.role_file(&server, &need.repository, &need.reference, need.limit, deadline).await {
-            Ok(RoleFile::Found(bytes)) => Fetched::Bytes { bytes, media_type: None },
-            Ok(RoleFile::Absent) => Fetched::Absent,
-            Ok(RoleFile::TooLong(got)) => Fetched::TooLarge { got },
-            Err(error) => Fetched::Failed { reason: error.to_string() },
-        }
-    }
-
     async fn remembered(&self, need: &Need) -> Fetched {
         let collection = format!("{} {} {}", need.registry, need.repository, need.reference);
         let state = match self.store.read(&collection).await {
@@ -85,10 +82,28 @@ impl Trust {
     }
 }
 
+impl Source for RoleFiles<'_> {
+    fn fetch<'a>(&'a self, need: &'a Need, deadline: Instant) -> BoxFuture<'a, Fetched> {
+        async move {
+            let server = format!("https://{}", need.registry);
+            match self.0.role_file(&server, &need.repository, &need.reference, need.limit, deadline).await {
+                Ok(RoleFile::Found(bytes)) => Fetched::Bytes { bytes, media_type: None },
+                Ok(RoleFile::Absent) => Fetched::Absent,
+                Ok(RoleFile::TooLong(got)) => Fetched::TooLarge { got },
+                Err(error) => Fetched::Failed { reason: error.to_string() },
+            }
+        }
+        .boxed()
+    }
+}
+
 impl Source for TrustSource<'_> {
     fn fetch<'a>(&'a self, need: &'a Need, deadline: Instant) -> BoxFuture<'a, Fetched> {
         match need.kind {
-            NeedKind::Role => self.trust.role_file(need, deadline).boxed(),
+            NeedKind::Role => {
+                let Trust { notary, cache, stats, .. } = self.trust;
+                async move { cache.fetch(&RoleFiles(notary), need, deadline, stats).await }.boxed()
+            }
             NeedKind::Remembered => self.trust.remembered(need).boxed(),
             _ => self.others.fetch(need, deadline),
         }

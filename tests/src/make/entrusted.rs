@@ -102,7 +102,7 @@ fn pins() -> String {
     pins_of(ROOT_KEY)
 }
 
-fn pins_of(key: &str) -> String {
+pub(super) fn pins_of(key: &str) -> String {
     digest(format!("everywhere key {key}\n")).replace("sha256:", "")
 }
 
@@ -229,15 +229,21 @@ fn rounds(book: &mut Book) {
     let need = |file: &str| json!({"kind": "role", "registry": SERVER, "repository": GUN, "reference": file});
     let start = || asked(asks(signer()), &signed());
     let (timestamp, root) = (need("timestamp.json"), need("root.json"));
-    let comment = "What this host remembers, and the two files that nobody names.";
+    let comment =
+        "What this host remembers comes before anything is fetched: so no file is older for having been fetched first.";
     let remembered = json!({"kind": "remembered", "registry": SERVER, "repository": GUN, "reference": pins()});
-    case("1-first", start(), comment, json!([remembered, timestamp, root]));
+    case("1-memory", start(), comment, json!([remembered]));
+    case("2-first", start().new_to_it(), "The two files that nobody names.", json!([timestamp, root]));
     let mut files = before();
     let mut fetched = Files::new();
     for (name, file, next, comment) in [
-        ("2-snapshot", "root.json", SNAPSHOT, "The snapshot that the timestamp names."),
-        ("3-targets", SNAPSHOT, TARGETS, "The targets that the snapshot names."),
-        ("4-delegation", TARGETS, RELEASES, "The delegation that the snapshot names."),
+        ("3-snapshot", "root.json", &[SNAPSHOT][..], "The snapshot that the timestamp names."),
+        (
+            "4-targets",
+            SNAPSHOT,
+            &[TARGETS, RELEASES],
+            "The targets that the snapshot names, and at once its delegation.",
+        ),
     ] {
         let mut take = |name: &str| fetched.insert(name.to_owned(), files.remove(name).expect("there"));
         take(file);
@@ -245,7 +251,7 @@ fn rounds(book: &mut Book) {
             take("timestamp.json");
         }
         let scene = start().new_to_it().served(&fetched);
-        case(name, scene, comment, json!([need(next)]));
+        case(name, scene, comment, json!(next.iter().map(|file| need(file)).collect::<Vec<_>>()));
     }
 }
 

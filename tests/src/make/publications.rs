@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bulla_abi::Operation;
 use serde_json::{Value, json};
 
-use super::entrusted::{Files, GUN, RECORDED, RELEASES, SERVER, before, memory, role, signer};
+use super::entrusted::{Files, GUN, RECORDED, RELEASES, SERVER, before, memory, pins_of, role, signer};
 use super::keys::{ok, vector};
 use super::toolbox::{self, Key, call};
 use super::{Book, add};
@@ -89,9 +89,11 @@ fn updates(book: &mut Book) {
         add(book, &format!("update/{name}"), asked.vector("update", comment, expect));
     };
     let need = |reference: &str| json!({"kind": "role", "reference": reference});
-    let first = json!([{"kind": "remembered"}, need("timestamp.json"), need("root.json")]);
-    let comment = "What this host remembers, and the two files that nobody names.";
-    case("first", update(), comment, Expect::outcome("needs").answer(json!({ "needs": first })));
+    let needs = |needs: Value| Expect::outcome("needs").answer(json!({ "needs": needs }));
+    let new = || update().answered(&memory(), json!({"outcome": "absent"}));
+    case("memory", update(), "What this host remembers comes first.", needs(json!([{"kind": "remembered"}])));
+    let first = needs(json!([need("timestamp.json"), need("root.json")]));
+    case("first", new(), "The two files that nobody names.", first);
     let mut some = before();
     some.retain(|name, _| !name.starts_with("targets/alice") && !name.starts_with("targets/bob"));
     let expect = Expect::outcome("needs").answer(json!({"needs": [
@@ -111,12 +113,14 @@ fn updates(book: &mut Book) {
     case("expired", late, "A timestamp that has expired.", Expect::error("trust-expired").text("timestamp expired"));
     let other = json!({"server": format!("https://{SERVER}"), "pins": {"rootKeys": ["0".repeat(64)]}});
     let stranger = Asked::new(json!({}), &other, vec![]).served(&before());
+    let unseen = format!("remembered {SERVER}/{GUN}:{}", pins_of(&"0".repeat(64)));
+    let stranger = stranger.answered(&unseen, json!({"outcome": "absent"}));
     case("not-pinned", stranger, "Another root key is pinned.", Expect::error("trust-root"));
     let failed = json!({"outcome": "failed", "reason": "localhost:4443: timed out"});
-    let asked = update().answered(&role("timestamp.json"), failed);
+    let asked = new().answered(&role("timestamp.json"), failed);
     case("failed", asked, "The server does not answer.", Expect::error("unfetched").text("timed out"));
     let large = json!({"outcome": "tooLarge", "got": 9_000_000});
-    let asked = update().answered(&role("timestamp.json"), large);
+    let asked = new().answered(&role("timestamp.json"), large);
     case("too-large", asked, "The host has stopped reading.", Expect::error("unfetched").text("9000000"));
     let none = Asked::new(json!({}), &json!({"pins": {}}), vec![]);
     case(

@@ -6,8 +6,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bulla_tests::support::{Registry, bulla, bulla_verify, run};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -15,8 +17,11 @@ use serde_json::Value;
 
 use super::notary::Servers;
 
-/// A server over TLS that says these files for as long as the test runs, and 404 to everything else.
-pub(super) fn replay(port: u16, folder: &Path, files: BTreeMap<String, Vec<u8>>) {
+/// A server over TLS that says these files for as long as the test runs, and 404 to everything else. Gives the names that it is
+/// asked for.
+pub(super) fn replay(port: u16, folder: &Path, files: BTreeMap<String, Vec<u8>>) -> Arc<Mutex<Vec<String>>> {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
     let chain = CertificateDer::pem_file_iter(folder.join("tls.crt")).expect("a chain").map(|it| it.expect("one"));
     let key = PrivateKeyDer::from_pem_file(folder.join("tls.key")).expect("a key");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -36,7 +41,9 @@ pub(super) fn replay(port: u16, folder: &Path, files: BTreeMap<String, Vec<u8>>)
                 lines.push(std::mem::take(&mut line));
             }
             let path = lines.first().and_then(|first| first.split(' ').nth(1)).unwrap_or_default();
-            let found = files.get(path.rsplit("/_trust/tuf/").next().unwrap_or_default());
+            let name = path.rsplit("/_trust/tuf/").next().unwrap_or_default();
+            log.lock().expect("no panic").push(name.to_owned());
+            let found = files.get(name);
             let (status, body) = found.map_or(("404 Not Found", &[][..]), |file| ("200 OK", file.as_slice()));
             let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
             let out = stream.get_mut();
@@ -46,6 +53,7 @@ pub(super) fn replay(port: u16, folder: &Path, files: BTreeMap<String, Vec<u8>>)
             let _ = out.flush();
         }
     });
+    asked
 }
 
 /// A signed tag, and how it is verified.
@@ -186,4 +194,44 @@ fn a_server_that_has_lost_everything_has_no_trust_data() {
     world.servers.stop();
     replay(world.servers.port, world.servers.folder.path(), BTreeMap::new());
     expect(&world.verify("1.0", "state", &[]), 1, "trust-absent");
+}
+
+#[test]
+fn a_role_file_is_fetched_once_for_all_images_of_its_collection() {
+    let Some(mut world) = World::start() else { return };
+    let tags = ["1.0", "2.0", "3.0", "4.0"];
+    for tag in tags {
+        world.publish(tag, "targets/releases");
+    }
+    let root = world.inspect()["root"]["keys"][0]["id"].as_str().expect("a root key").to_owned();
+    world.pin(&root);
+    // All files, by the names that others give them.
+    let mut files: BTreeMap<String, Vec<u8>> =
+        ["timestamp.json", "root.json"].map(|name| (name.to_owned(), world.file(name))).into();
+    let named = |file: &[u8], role: &str| {
+        let file: Value = serde_json::from_slice(file).expect("a role file");
+        let sha256 = file["signed"]["meta"][role]["hashes"]["sha256"].as_str().expect("a hash");
+        format!("{role}.{}.json", hex::encode(STANDARD.decode(sha256).expect("base64")))
+    };
+    let snapshot = named(&files["timestamp.json"], "snapshot");
+    files.insert(snapshot.clone(), world.file(&snapshot));
+    let lists = ["targets", "targets/releases"].map(|role| named(&files[&snapshot], role));
+    for name in &lists {
+        files.insert(name.clone(), world.file(name));
+    }
+    world.servers.stop();
+    let asked = replay(world.servers.port, world.servers.folder.path(), files);
+    let images = tags.map(|tag| format!("{}:{tag}", world.gun));
+    let (policy, state, ca) = (world.path("policy.yaml"), world.path("state"), world.path("ca.crt"));
+    let mut command = bulla();
+    command.arg("verify").args(&images).args(["--policy", &policy, "--trust-state", &state, "--trust-ca", &ca]);
+    run(&mut command);
+    let asked = asked.lock().expect("no panic").clone();
+    let times = |name: &str| asked.iter().filter(|it| *it == name).count();
+    for name in [&snapshot].into_iter().chain(&lists) {
+        assert_eq!(times(name), 1, "{name}: {asked:?}");
+    }
+    for name in ["timestamp.json", "root.json"] {
+        assert!((1..=tags.len()).contains(&times(name)), "{name}: {asked:?}");
+    }
 }

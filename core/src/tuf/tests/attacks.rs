@@ -16,12 +16,12 @@ use crate::tuf::role::{Gun, Role, RoleError};
 use crate::tuf::{Budget, Fetched, Files, FormatError, Missing, Need, Remembered, Seen, Step, TrustError, update};
 
 #[test]
-fn a_collection_settles_in_five_rounds_and_says_what_to_remember() {
+fn a_collection_settles_in_four_rounds_and_says_what_to_remember() {
     let published = Published::new();
     let files = published.files();
     let asking = Asking::with(published.pins());
     let (repository, rounds) = asking.ask_counting(&files).expect("settles");
-    assert_eq!(rounds, 5);
+    assert_eq!(rounds, 4);
     assert!(repository.skipped().is_empty());
     assert_eq!(repository.expires(), (Role::timestamp(), UnixTime(NOW.0 + 5 * DAY)));
     let remember = repository.remember();

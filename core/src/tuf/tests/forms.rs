@@ -10,7 +10,7 @@ use super::{Asking, Published, Signer, after, private, refused};
 use crate::key::{Algorithm, Hash};
 use crate::tuf::key::{Key, KeyError, KeyId};
 use crate::tuf::role::Role;
-use crate::tuf::{Envelope, FormatError, Method, SignatureProblem, Targets, TrustError};
+use crate::tuf::{Budget, Envelope, FormatError, Method, SignatureProblem, Targets, TrustError};
 
 fn format(change: impl Fn(&mut Published)) -> FormatError {
     let mut published = Published::new();
@@ -267,7 +267,7 @@ proptest! {
             threshold: 1,
         };
         if let Ok(envelope) = Envelope::parse(&bytes, 1 << 16)
-            && envelope.check(&keys).is_ok()
+            && Budget::of(u32::MAX).check(&envelope, &keys).is_ok_and(|checked| checked.is_ok())
         {
             prop_assert_eq!(Targets::read(&Role::releases(), &envelope), Ok(read));
         }

@@ -3,7 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bulla_registry::{Credentials, Fetched, Layout, NeedKind, RegistryConfig, Source, Sources};
+use bulla_registry::{
+    Credentials, EvidenceCache, Fetched, Layout, Need, NeedKind, RegistryConfig, Source, Sources, Stats,
+};
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use crate::fake::{Fake, MANIFEST, bytes, config, digest_of, fetch, respond, soon};
@@ -202,5 +205,42 @@ fn configurations_with_wrong_layouts_are_refused() {
         config.layouts.insert(name.into(), path.into());
         let error = Sources::with_credentials(&config, Credentials::none()).unwrap_err();
         assert_eq!(error.to_string(), reason);
+    }
+}
+
+/// Answers everything with its own name, and counts.
+struct Echo(AtomicUsize);
+
+impl Source for Echo {
+    fn fetch<'a>(&'a self, _: &'a Need, _: Instant) -> BoxFuture<'a, Fetched> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async { Fetched::Bytes { bytes: "content".into(), media_type: None } })
+    }
+}
+
+#[tokio::test]
+async fn role_files_are_kept_where_their_name_says_what_they_hold_and_the_newest_are_asked_for_each_time() {
+    let digest = digest_of(b"content").replace("sha256:", "");
+    let (stats, cache) = (Stats::default(), EvidenceCache::new(&config("{}").cache));
+    for (file, asked) in [
+        (format!("targets/releases.{digest}.json"), 1),
+        ("3.root.json".to_owned(), 1),
+        ("root.json".to_owned(), 2),
+        ("timestamp.json".to_owned(), 2),
+        (format!("snapshot.{}.json", "0".repeat(64)), 2),
+    ] {
+        let echo = Echo(AtomicUsize::new(0));
+        let need = Need {
+            id: file.clone(),
+            kind: NeedKind::Role,
+            registry: "notary.example".to_owned(),
+            repository: "org/app".to_owned(),
+            reference: file.clone(),
+            limit: 100,
+        };
+        for _ in 0..2 {
+            assert_eq!(bytes(&cache.fetch(&echo, &need, soon(), &stats).await), b"content");
+        }
+        assert_eq!(echo.0.load(Ordering::Relaxed), asked, "{file}");
     }
 }
