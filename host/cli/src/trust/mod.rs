@@ -81,7 +81,13 @@ impl CollectionOptions {
     /// # Errors
     /// When nothing is pinned, or a file cannot be read.
     pub(crate) fn collection<'w>(&self, world: &'w World, gun: &str) -> Result<Collection<'w>> {
-        let read = |file: &PathBuf| std::fs::read_to_string(file).with_context(|| file.display().to_string());
+        let read = |file: &PathBuf| {
+            let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+            if !text.contains("-----BEGIN CERTIFICATE-----") {
+                bail!("{}: no certificate in it, as PEM", file.display());
+            }
+            Ok(text)
+        };
         let certificates = self.pin_certificate.iter().map(read).collect::<Result<Vec<_>>>();
         let ca = self.pin_ca.as_ref().map(read).transpose().context("--pin-ca")?;
         if self.pin.is_empty() && self.pin_certificate.is_empty() && ca.is_none() {
@@ -172,6 +178,13 @@ impl Collection<'_> {
         let asked =
             inquire(&self.world.engine, operation, &header, request.blobs.clone(), source, Instant::now() + BUDGET);
         asked.await.map_err(|error| match error {
+            DecideError::Sandbox(SandboxError::Module { code, message, details }) if code == "policy-invalid" => {
+                // It is said where that stands in a document that nobody wrote: what was given by options is put into one.
+                let (at, rest) = message.split_once(": ").unwrap_or_default();
+                let is_place = !at.is_empty() && at.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
+                let message = format!("--server, or what is pinned: {}", if is_place { rest } else { &message });
+                plain(SandboxError::Module { code, message, details })
+            }
             DecideError::Sandbox(error @ SandboxError::Module { .. }) => plain(error),
             other => other.into(),
         })
