@@ -12,6 +12,7 @@ use crate::limits::{
     MAX_SIGNATURE_MANIFEST_BYTES,
 };
 use crate::notation::revocation::{self, Answer, Kind, Request};
+use crate::ordered::Ordered as _;
 use crate::reference::Repository;
 use crate::tuf::role::Gun;
 
@@ -216,7 +217,7 @@ impl Evidence {
             };
             Some((asked, answer))
         });
-        revocation::Evidence { answers: answers.collect() }
+        revocation::Evidence { answers: answers.into_map() }
     }
 
     /// How many needs were answered.

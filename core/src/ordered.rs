@@ -1,4 +1,4 @@
-//! Maps and sets from what comes one after the other.
+//! Maps, sets and sorted lists from what comes one after the other.
 //!
 //! `collect` sorts what a map or set is made from, by a sort of its own for each type: together a thirtieth of the module, for maps
 //! of a few entries. These put one entry in after the other.
@@ -59,4 +59,30 @@ pub trait Ordered: Iterator + Sized {
     }
 }
 
+/// These in order, equal ones as they came: each is put into its place. For a few, or for what is mostly in order.
+pub fn sorted<T>(items: impl IntoIterator<Item = T>, is_before: impl Fn(&T, &T) -> bool) -> Vec<T> {
+    let mut sorted: Vec<T> = Vec::new();
+    for item in items {
+        let at = sorted.partition_point(|before| !is_before(&item, before));
+        sorted.insert(at, item);
+    }
+    sorted
+}
+
 impl<I: Iterator> Ordered for I {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::sorted;
+
+    proptest! {
+        #[test]
+        fn what_is_put_into_its_place_is_what_a_stable_sort_gives(items in prop::collection::vec((0..8_u8, any::<u8>()), 0..40)) {
+            let mut expected = items.clone();
+            expected.sort_by_key(|(key, _)| *key);
+            prop_assert_eq!(sorted(items, |(one, _), (other, _)| one < other), expected);
+        }
+    }
+}

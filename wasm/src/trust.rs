@@ -251,7 +251,8 @@ pub(crate) fn publish(message: Message) -> Reply {
         return publication(&prepared, &signatures, header.snapshot, &expiries, Value::Null);
     }
     let changes = header.changes.iter().map(|wanted| change(&message, wanted)).collect::<Result<Vec<_>, _>>()?;
-    let roles: BTreeSet<Role> = changes.iter().filter_map(touched).filter(Role::has_targets).collect();
+    let mut roles = BTreeSet::new();
+    roles.extend(changes.iter().filter_map(touched).filter(Role::has_targets));
     let collection = Collection::of(&trust, &repository);
     let evidence = taken(header.evidence, message)?;
     let base: Box<Base<'_>> = match collection.base(&roles, now, &evidence).map_err(refused)? {

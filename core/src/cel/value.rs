@@ -9,6 +9,7 @@ use serde_json::Map as Members;
 
 use super::moment::{Span, Timestamp};
 use super::{Budget, EvaluationError, Fact};
+use crate::ordered::sorted;
 
 /// One value.
 #[derive(Debug, Clone)]
@@ -195,14 +196,13 @@ impl<'v> Map<'v> {
 
     /// Every key, in the order of octets.
     pub(super) fn keys(&self) -> Vec<Text<'v>> {
-        let mut keys: Vec<Text<'v>> = match self {
+        let keys: Vec<Text<'v>> = match self {
             Self::Json(members) => members.keys().map(|key| Text::Lent(key)).collect(),
             Self::Facts(members) => members.keys().map(|key| Text::Lent(key)).collect(),
             Self::Made(members) => members.keys().cloned().collect(),
         };
         // They are sorted, unless some crate of a host turns serde_json's feature `preserve_order` on.
-        keys.sort_unstable();
-        keys
+        sorted(keys, |one, other| one < other)
     }
 }
 

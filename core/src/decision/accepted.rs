@@ -160,10 +160,11 @@ impl Signed {
         Self { outcome: Outcome::Accept, place: Some(place), ..Self::not(Vec::new()) }
     }
 
-    pub(super) fn not(mut reasons: Vec<Reason>) -> Self {
+    pub(super) fn not(reasons: Vec<Reason>) -> Self {
         let outcome = if reasons.iter().any(Reason::is_unknown) { Outcome::Unknown } else { Outcome::Reject };
         // What is unknown stands first, so that it is never among those that are only counted.
-        reasons.sort_by_key(|reason| !reason.is_unknown());
+        let (mut reasons, others): (Vec<Reason>, Vec<Reason>) = reasons.into_iter().partition(Reason::is_unknown);
+        reasons.extend(others);
         if let Some(more) = reasons.len().checked_sub(MAX_REASONS).filter(|more| *more > 0) {
             reasons.truncate(MAX_REASONS);
             reasons.push(Reason::More { count: more });

@@ -9,6 +9,7 @@ use crate::digest::{Content, Digest};
 use crate::evidence::{Evidence, Need, Outcome};
 use crate::limits::{MAX_ENVELOPES_BYTES, MAX_EVIDENCE_BYTES, MAX_PAYLOADS_BYTES, MAX_REQUESTS};
 use crate::manifest::Blob;
+use crate::ordered::sorted;
 use crate::reference::Repository;
 use crate::tuf::Remembered;
 
@@ -151,9 +152,7 @@ impl<'e> Asking<'e> {
     /// Reserves blobs before they are fetched, the smallest first: a signature is small, and what is large cannot crowd it
     /// out. What does not fit is not fetched.
     pub(super) fn reserve<'b>(&mut self, purse: Purse, repository: &Repository, blobs: impl Iterator<Item = &'b Blob>) {
-        let mut blobs: Vec<&Blob> = blobs.collect();
-        blobs.sort_by(|a, b| (a.size, &a.digest).cmp(&(b.size, &b.digest)));
-        for blob in blobs {
+        for blob in smallest_first(blobs.collect()) {
             let id = Need::blob(repository, &blob.digest, blob.size).id();
             let spent = self.spent.entry(purse).or_default();
             let then = spent.saturating_add(blob.size);
@@ -236,4 +235,9 @@ fn check<'e>(bytes: &'e [u8], announced: u64, digest: &Digest) -> Result<Content
         return Err(Unusable::Size(format!("its content has {} octets, not {announced}", bytes.len())));
     }
     digest.check(bytes).map_err(|mismatch| Unusable::Digest { want: mismatch.want, got: mismatch.got })
+}
+
+/// For all kinds of lists at once: each kind would take its room.
+fn smallest_first(blobs: Vec<&Blob>) -> Vec<&Blob> {
+    sorted(blobs, |one, other| (one.size, &one.digest) < (other.size, &other.digest))
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::Reason;
 use crate::evidence::{Evidence, Need, Outcome};
+use crate::ordered::Ordered as _;
 use crate::policy::ContentTrust;
 use crate::reference::Repository;
 use crate::time::UnixTime;
@@ -93,7 +94,10 @@ impl<'c> Collection<'c> {
     }
 
     /// What was fetched of it so far.
-    pub(super) fn files<'e>(&self, evidence: &'e Evidence) -> Files<'e> {
+    ///
+    /// Of a file of which the host says that it is too large nothing is known: its word alone refutes nothing. For one `beside`
+    /// those that count that is an answer.
+    pub(super) fn files<'e>(&self, evidence: &'e Evidence, beside: &BTreeSet<Role>) -> Files<'e> {
         let prefix = self.need("", 0).id();
         let named = evidence.starting_with(&prefix);
         let fetched = named.into_iter().filter_map(|(file, outcome)| {
@@ -101,13 +105,15 @@ impl<'c> Collection<'c> {
                 Outcome::Found { bytes, .. } => Fetched::Bytes(bytes),
                 Outcome::Absent => Fetched::NotFound,
                 Outcome::Failed { reason } => Fetched::Failed(reason),
-                // The host's word alone: what it says of a file that it did not read refutes nothing.
+                Outcome::TooLarge { .. } if beside.iter().any(|role| is_of(role, file)) => {
+                    Fetched::Failed("it has more octets than its snapshot says")
+                }
                 Outcome::TooLarge { .. } => return None,
                 Outcome::Digest(_) => Fetched::Failed("evidence of another kind than was asked for"),
             };
             Some((file.to_owned(), fetched))
         });
-        fetched.collect()
+        fetched.into_map()
     }
 
     /// What is asked about it.
@@ -163,7 +169,7 @@ impl<'c> Collection<'c> {
             return Ok(Asked::Needs(vec![memory]));
         };
         let look = Look { roles, beside, now, remembered: known.as_ref() };
-        let step = update(&self.request(&look), &self.files(evidence), &mut Budget::of(u32::MAX))?;
+        let step = update(&self.request(&look), &self.files(evidence, beside), &mut Budget::of(u32::MAX))?;
         match step {
             Step::Settled(settled) => Ok(Asked::Settled(settled)),
             Step::Needs(needs) => {
@@ -183,6 +189,11 @@ impl<'c> Collection<'c> {
         let (file, reason) = first.map_or_else(Default::default, |missing| (missing.file, missing.reason));
         Reason::Unfetched { need: self.need(&file, 0).id(), reason }
     }
+}
+
+/// Whether a file is one of this role, by its name.
+fn is_of(role: &Role, file: &str) -> bool {
+    file.strip_prefix(role.name()).is_some_and(|rest| rest.starts_with('.'))
 }
 
 fn unfetched(reason: Reason) -> CollectionError {

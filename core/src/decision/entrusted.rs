@@ -57,7 +57,7 @@ fn judge(
     let look = Look { roles: &roles, beside: &beside, now: subject.question.now, remembered: seen.as_ref() };
     let evidence = ask.evidence();
     let mut budget = pass.budget_for_roles();
-    let updated = tuf::update(&collection.request(&look), &collection.files(evidence), &mut budget);
+    let updated = tuf::update(&collection.request(&look), &collection.files(evidence, &beside), &mut budget);
     let spent = pass.spent_on_roles(budget);
     let repository = match updated {
         Ok(Step::Settled(repository)) => *repository,

@@ -85,9 +85,9 @@ pub(super) fn evaluate(
     }
     let nothing = BTreeMap::new();
     // Policies that decide come first: others must not spend the work that these need.
-    let mut taking: Vec<_> = policies.iter().zip(results.iter_mut()).filter(|(p, r)| takes_leaves(p, r)).collect();
-    taking.sort_by_key(|(policy, _)| !decides(policy.mode));
-    for (policy, result) in taking {
+    let taking = policies.iter().zip(results.iter_mut()).filter(|(p, r)| takes_leaves(p, r));
+    let (deciding, others): (Vec<_>, Vec<_>) = taking.partition(|(policy, _)| decides(policy.mode));
+    for (policy, result) in deciding.into_iter().chain(others) {
         let nodes = leaves.iter().map(|leaf| {
             let rule = format!("leaf {}", leaf.platform);
             match &leaf.digest {

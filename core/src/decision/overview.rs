@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::evidence::Evidence;
 use crate::key::Fingerprint;
 use crate::limits::MAX_TRUST_ROLES;
+use crate::ordered::Ordered as _;
 use crate::policy::ContentTrust;
 use crate::reference::Repository;
 use crate::time::UnixTime;
@@ -127,8 +128,9 @@ pub fn overview(
         };
         let listed = repository.targets().values().flat_map(|targets| targets.file().get().delegations().keys());
         let is_known = |role: &&Role| counting.contains(*role) || beside.contains(*role);
-        let unseen: BTreeSet<Role> = listed.filter(|role| !is_known(role)).cloned().collect();
-        let room = MAX_TRUST_ROLES.saturating_sub(counting.len()).saturating_sub(beside.len()).saturating_sub(1);
+        let unseen = listed.filter(|role| !is_known(role)).cloned().into_set();
+        let looked_at = repository.targets().len().saturating_add(repository.skipped().len());
+        let room = MAX_TRUST_ROLES.saturating_sub(looked_at);
         if unseen.is_empty() || room == 0 {
             return Ok(Asked::Settled(shown(&collection, trust, &repository, unseen)));
         }
@@ -166,7 +168,7 @@ fn shown(
     }
     let asked = trust.lookup.roles();
     let names = asked.iter().filter_map(|role| repository.targets().get(role));
-    let names: BTreeSet<&String> = names.flat_map(|targets| targets.file().get().targets().keys()).collect();
+    let names = names.flat_map(|targets| targets.file().get().targets().keys()).into_set();
     let (mut tags, mut unresolved) = (Vec::new(), BTreeMap::new());
     for name in names {
         match repository.resolve(name, &trust.lookup) {
@@ -191,7 +193,7 @@ fn shown(
             .skipped()
             .iter()
             .map(|(role, reason)| (role.clone(), skipped(repository, role, reason)))
-            .collect(),
+            .into_map(),
         unseen,
         tags,
         unresolved,

@@ -11,6 +11,7 @@ use super::attributes::{
 use super::envelope::{EnvelopeError, Parts, Written};
 use super::payload;
 use crate::limits::{MAX_CBOR_DEPTH, MAX_HEADER_MEMBERS};
+use crate::ordered::sorted;
 use crate::text::excerpt;
 use crate::time::UnixTime;
 
@@ -116,11 +117,11 @@ pub(super) fn prepare(algorithm: Algorithm, attributes: Attributes) -> Result<Ve
         members.push((text(PLUGIN), text(OWN_PLUGIN)));
     }
     members.push((number(CRIT), Value::Array(critical)));
-    let mut ordered = Vec::new();
+    let mut written = Vec::new();
     for (label, value) in members {
-        ordered.push((write(&label)?, label, value));
+        written.push((write(&label)?, label, value));
     }
-    ordered.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+    let ordered = sorted(written, |(one, ..), (other, ..)| one < other);
     write(&Value::Map(ordered.into_iter().map(|(_, label, value)| (label, value)).collect()))
 }
 

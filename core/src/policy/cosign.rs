@@ -9,6 +9,7 @@ use super::validity::{Validity, ValidityDocument};
 use crate::cosign::form::Form;
 use crate::key::{Fingerprint, PublicKey};
 use crate::limits::MAX_ANNOTATIONS;
+use crate::ordered::sorted;
 use crate::reference::Repository;
 use crate::yaml::{Document, YamlError};
 
@@ -131,10 +132,8 @@ impl CosignSigner {
 
     /// What it asks for, to tell two signers apart. When they count makes no difference.
     pub(super) fn asks(&self) -> impl Ord + '_ {
-        let mut forms = self.forms.clone();
-        forms.sort_unstable();
-        let mut mirrors = self.mirrors.clone();
-        mirrors.sort_unstable();
+        let forms = sorted(&self.forms, |one, other| one < other);
+        let mirrors = sorted(&self.mirrors, |one, other| one < other);
         (self.key.fingerprint(), self.identity, &self.annotations, forms, &self.signature_repository, mirrors)
     }
 }

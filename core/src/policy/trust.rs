@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use crate::limits::{MAX_TRUST_PINS, MAX_TRUST_ROLES};
+use crate::ordered::Ordered as _;
 use crate::reference::Repository;
 use crate::text::excerpt;
 use crate::tuf::certificate::Certificate;
@@ -74,7 +75,7 @@ impl ContentTrust {
         let lookup = match (source.roles, source.required) {
             (None, None) => Lookup::docker(),
             (Some(first_of), None) => Lookup::FirstOf(roles(first_of, "roles")?),
-            (None, Some(all_of)) => Lookup::AllOf(roles(all_of, "required")?.into_iter().collect()),
+            (None, Some(all_of)) => Lookup::AllOf(roles(all_of, "required")?.into_iter().into_set()),
             (Some(_), Some(_)) => {
                 let message = "roles are asked one after the other, required ones all: leave one of the two out";
                 return Err(error("required", message.to_owned()));

@@ -320,6 +320,14 @@ pub enum TrustError {
         /// The version that was seen.
         remembered: u64,
     },
+    /// A file of a role that does not count could not be fetched.
+    #[error("{file}: {reason}")]
+    Unfetched {
+        /// Its name.
+        file: String,
+        /// Why.
+        reason: String,
+    },
     /// A role that the role above it does not delegate to.
     #[error("{parent} does not delegate to {role}")]
     NotDelegated {

@@ -48,6 +48,11 @@ impl Remembered {
         self.roles.get(role)?.values().map(|seen| seen.version).max()
     }
 
+    /// Whether this is the newest that some key was seen to have signed in a role.
+    pub(super) fn has(&self, role: &Role, sha256: &Digest) -> bool {
+        self.roles.get(role).is_some_and(|by_key| by_key.values().any(|seen| seen.sha256 == *sha256))
+    }
+
     /// What holds for a file of a role with these keys: what was seen signed by any one of them.
     pub(super) fn holding(&self, keys: &RoleKeys) -> Vec<&Seen> {
         let root = self.root.as_ref().filter(|_| keys.role == Role::root());
@@ -58,15 +63,18 @@ impl Remembered {
 
     /// Notes that these keys signed a version.
     pub(super) fn see(&mut self, role: &Role, keys: BTreeSet<Fingerprint>, seen: &Seen) {
+        let is_newer = |known: Option<&Seen>| known.is_none_or(|known| known.version < seen.version);
         if *role == Role::root() {
-            newest(&mut self.root, seen);
+            if is_newer(self.root.as_ref()) {
+                self.root = Some(seen.clone());
+            }
             return;
         }
         let by_key = self.roles.entry(role.clone()).or_default();
         for key in keys {
-            let mut known = by_key.remove(&key);
-            newest(&mut known, seen);
-            by_key.extend(known.map(|known| (key, known)));
+            if is_newer(by_key.get(&key)) {
+                by_key.insert(key, seen.clone());
+            }
         }
     }
 }
@@ -75,11 +83,5 @@ impl RoleKeys {
     /// Its keys, those that can be used.
     pub(super) fn fingerprints(&self) -> BTreeSet<Fingerprint> {
         self.keys.values().filter_map(|key| key.as_ref().ok()).map(|key| key.public().fingerprint()).into_set()
-    }
-}
-
-fn newest(known: &mut Option<Seen>, seen: &Seen) {
-    if known.as_ref().is_none_or(|known| known.version < seen.version) {
-        *known = Some(seen.clone());
     }
 }

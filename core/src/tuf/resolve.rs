@@ -6,6 +6,7 @@ use super::error::TrustError;
 use super::role::Role;
 use super::trusted::Repository;
 use crate::digest::{Algorithm, Digest};
+use crate::ordered::Ordered as _;
 use crate::text::excerpt;
 
 /// Which roles say what a tag is.
@@ -118,7 +119,7 @@ impl Lookup {
     /// The roles that it asks: those to put into [`super::Request::roles`].
     pub fn roles(&self) -> BTreeSet<Role> {
         match self {
-            Self::FirstOf(roles) => roles.iter().cloned().collect(),
+            Self::FirstOf(roles) => roles.iter().cloned().into_set(),
             Self::AllOf(roles) => roles.clone(),
         }
     }
@@ -147,7 +148,7 @@ impl Repository<'_> {
         // Only names that some role gives this digest are resolved: each costs a few look-ups, whatever the others are.
         let names =
             files.flat_map(|file| file.file.content.targets()).filter(|(_, target)| target.sha256 == Some(sha256));
-        let names: BTreeSet<&String> = names.map(|(name, _)| name).collect();
+        let names = names.map(|(name, _)| name).into_set();
         let found = names.into_iter().filter_map(|name| self.resolve(name, lookup).ok());
         found.filter(|found| found.digest == *digest).collect()
     }

@@ -17,6 +17,7 @@ use crate::digest::Digest;
 use crate::json;
 use crate::key::{Algorithm, Hash, PublicKey, SignatureError};
 use crate::limits::{MAX_ROLE_KEYS, MAX_SIGNATURE_BYTES, MAX_TRUST_UNITS, OCTETS_PER_UNIT};
+use crate::ordered::Ordered as _;
 use crate::text::excerpt;
 
 /// How a signature is made and written.
@@ -35,7 +36,7 @@ pub enum Method {
 }
 
 /// A signature as it stands in a role file, unchecked.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Signature {
     pub(super) key: KeyId,
     method: String,
@@ -82,7 +83,29 @@ pub struct Budget {
 /// What came of signatures that were checked: each is computed once, however many rounds, roots and signers ask about it. They pay
 /// for it each time, so that it ends the same way whatever is known.
 #[derive(Debug, Default)]
-pub struct Known(BTreeMap<(KeyId, Digest, Signature), Result<(), SignatureProblem>>);
+pub struct Known(Vec<Checked>);
+
+#[derive(Debug)]
+struct Checked {
+    key: KeyId,
+    message: Digest,
+    signature: Signature,
+    outcome: Result<(), SignatureProblem>,
+}
+
+impl Known {
+    /// What came of it, or what comes of it now. There are a few: whoever makes them many has to pay for each.
+    fn outcome(&mut self, signature: &Signature, of: &Envelope, key: &Key) -> Result<(), SignatureProblem> {
+        let is_it = |it: &&Checked| it.key == key.id() && it.message == of.sha256 && it.signature == *signature;
+        if let Some(known) = self.0.iter().find(is_it) {
+            return known.outcome.clone();
+        }
+        let outcome = signature.check(&of.message, key);
+        let (message, signature) = (of.sha256.clone(), signature.clone());
+        self.0.push(Checked { key: key.id(), message, signature, outcome: outcome.clone() });
+        outcome
+    }
+}
 
 impl Budget {
     /// So much, and at most [`MAX_TRUST_UNITS`].
@@ -198,7 +221,7 @@ impl Envelope {
 
     /// What checking the signatures of these keys takes, in units of one P-256 verification.
     fn units(&self, keys: &RoleKeys) -> u32 {
-        let tried: BTreeSet<KeyId> = self.signatures.iter().map(|signature| signature.key).collect();
+        let tried = self.signatures.iter().map(|signature| signature.key).into_set();
         let hashing = u64::try_from(self.message.len()).unwrap_or(u64::MAX) / OCTETS_PER_UNIT;
         let hashing = u32::try_from(hashing).unwrap_or(u32::MAX);
         let tried = tried.iter().filter_map(|id| keys.keys.get(id)?.as_ref().ok());
@@ -216,11 +239,7 @@ impl Envelope {
         for signature in &self.signatures {
             let Some(listed) = keys.keys.get(&signature.key).filter(|_| tried.insert(signature.key)) else { continue };
             let outcome = match listed {
-                Ok(key) => {
-                    let check = (key.id(), self.sha256.clone(), signature.clone());
-                    let known = known.0.entry(check).or_insert_with(|| signature.check(&self.message, key));
-                    known.as_ref().map(|()| key.public()).map_err(ToString::to_string)
-                }
+                Ok(key) => known.outcome(signature, self, key).map(|()| key.public()).map_err(|it| it.to_string()),
                 Err(unusable) => Err(unusable.to_string()),
             };
             match outcome {

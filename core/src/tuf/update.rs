@@ -20,6 +20,7 @@ use super::timestamp::Timestamp;
 use super::trusted::{Base, Expiry, Repository, Trusted, TrustedTargets};
 use crate::digest::Digest;
 use crate::limits::{MAX_ROLE_FILE_BYTES, MAX_TIMESTAMP_FILE_BYTES, MAX_TRUST_ROLES};
+use crate::ordered::Ordered as _;
 use crate::time::UnixTime;
 
 /// What is asked about a collection.
@@ -119,6 +120,9 @@ pub fn update_for_signing<'b>(
     })
 }
 
+/// What is believed of the roles that say what tags are, and why the others are not.
+type Lists<'b> = (BTreeMap<Role, TrustedTargets<'b>>, BTreeMap<Role, TrustError>);
+
 struct Updater<'r, 'b> {
     request: &'r Request<'r>,
     files: &'r Files<'b>,
@@ -141,7 +145,8 @@ impl<'r, 'b> Updater<'r, 'b> {
     }
 
     fn run(&mut self) -> Result<Step<Repository<'b>>, TrustError> {
-        let wanted: BTreeSet<Role> = self.counting.union(&with_parents(self.request.beside)).cloned().collect();
+        let beside = with_parents(self.request.beside);
+        let wanted = self.counting.union(&beside).cloned().into_set();
         if wanted.len() > MAX_TRUST_ROLES {
             return Err(TrustError::Roles { got: wanted.len() });
         }
@@ -278,106 +283,115 @@ impl<'r, 'b> Updater<'r, 'b> {
         Ok(())
     }
 
-    /// `targets` has to be believed; a delegation that is not is skipped, as Notary does, unless it is an attack by itself.
-    #[expect(clippy::type_complexity, reason = "said once, taken apart at once")]
-    fn targets(
-        &mut self,
-        wanted: &BTreeSet<Role>,
-        root: &Root,
-        snapshot: &Snapshot,
-    ) -> Result<(BTreeMap<Role, TrustedTargets<'b>>, BTreeMap<Role, TrustError>), TrustError> {
-        let mut trusted: BTreeMap<Role, TrustedTargets<'b>> = BTreeMap::new();
-        let mut skipped = BTreeMap::new();
+    /// `targets` has to be believed; a delegation that is not is skipped, as Notary does, unless it is an attack by itself. One
+    /// that does not count is skipped whatever is wrong with it, and comes last: it takes no work away from those that count.
+    fn targets(&mut self, wanted: &BTreeSet<Role>, root: &Root, snapshot: &Snapshot) -> Result<Lists<'b>, TrustError> {
+        let mut lists = (BTreeMap::new(), BTreeMap::new());
+        let (counting, beside): (Vec<&Role>, Vec<&Role>) =
+            wanted.iter().partition(|role| self.counting.contains(*role));
         // Those above come first: their names are the beginning of those below.
-        for role in wanted {
-            let (keys, paths) = match role.parent() {
-                None => (root.targets().clone(), vec![String::new()]),
-                Some(parent) => match trusted.get(&parent) {
-                    None if skipped.contains_key(&parent) => {
-                        skipped.insert(role.clone(), TrustError::ParentSkipped { role: role.clone(), parent });
-                        continue;
-                    }
-                    // It is still needed itself. What the snapshot names is fetched together.
-                    None => {
-                        self.ahead(role, snapshot);
-                        continue;
-                    }
-                    Some(above) => match above.file.content.delegations().get(role) {
-                        None => {
-                            skipped.insert(role.clone(), TrustError::NotDelegated { role: role.clone(), parent });
-                            continue;
-                        }
-                        Some(delegation) => (delegation.keys.clone(), delegation.paths_within(&above.paths)),
-                    },
-                },
-            };
-            let Some(meta) = snapshot.files().get(role) else {
-                // Whoever has seen the role knows that it is there, whichever keys it has now.
-                let reason = match self.remember.version(role) {
-                    Some(remembered) => TrustError::Withdrawn { role: role.clone(), remembered },
-                    None => TrustError::NotInSnapshot(role.clone()),
-                };
-                skipped.insert(role.clone(), reason);
-                continue;
-            };
-            let sha256 = meta.sha256.ok_or_else(|| TrustError::Format {
-                file: Role::snapshot().file(),
-                error: FormatError::NoHash { of: role.to_string(), want: "sha256" },
-            })?;
-            let bytes = match self.named(&role.file_by_hash(&sha256), role, &Role::snapshot(), meta) {
-                Ok(Some(bytes)) => bytes,
-                Ok(None) => continue,
-                Err(error) if !self.counting.contains(role) => {
-                    skipped.insert(role.clone(), error);
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            let read = self.role_file(&keys, bytes, |envelope| Targets::read(role, envelope)).and_then(|file| {
-                self.check_current(&file, file.content.version(), file.content.expires())?;
-                Ok(file)
-            });
-            match read {
-                Ok(file) => {
-                    trusted.insert(role.clone(), TrustedTargets { file, paths });
-                }
-                Err(error @ (TrustError::Expired { .. } | TrustError::Threshold { .. })) if role.is_delegation() => {
-                    if !self.is_older(role, bytes) {
-                        self.unwitnessed.insert(role.clone(), bytes);
-                    }
-                    skipped.insert(role.clone(), error);
-                }
-                // Work that runs out ends everything, wherever it was spent.
-                Err(error) if error != TrustError::Work && !self.counting.contains(role) => {
-                    skipped.insert(role.clone(), error);
-                }
-                Err(error) => return Err(error),
+        for role in counting {
+            self.list(role, root, snapshot, &mut lists)?;
+        }
+        for role in beside {
+            if let Err(error) = self.list(role, root, snapshot, &mut lists) {
+                lists.1.insert(role.clone(), error);
             }
         }
-        Ok((trusted, skipped))
+        Ok(lists)
+    }
+
+    /// One of them.
+    fn list(
+        &mut self,
+        role: &Role,
+        root: &Root,
+        snapshot: &Snapshot,
+        (trusted, skipped): &mut Lists<'b>,
+    ) -> Result<(), TrustError> {
+        let (keys, paths) = match role.parent() {
+            None => (root.targets().clone(), vec![String::new()]),
+            Some(parent) => match trusted.get(&parent) {
+                None if skipped.contains_key(&parent) => {
+                    skipped.insert(role.clone(), TrustError::ParentSkipped { role: role.clone(), parent });
+                    return Ok(());
+                }
+                // It is still needed itself. What the snapshot names is fetched together.
+                None => {
+                    self.ahead(role, snapshot);
+                    return Ok(());
+                }
+                Some(above) => match above.file.content.delegations().get(role) {
+                    None => {
+                        skipped.insert(role.clone(), TrustError::NotDelegated { role: role.clone(), parent });
+                        return Ok(());
+                    }
+                    Some(delegation) => (delegation.keys.clone(), delegation.paths_within(&above.paths)),
+                },
+            },
+        };
+        let Some(meta) = snapshot.files().get(role) else {
+            // Whoever has seen the role knows that it is there, whichever keys it has now.
+            let reason = match self.remember.version(role) {
+                Some(remembered) => TrustError::Withdrawn { role: role.clone(), remembered },
+                None => TrustError::NotInSnapshot(role.clone()),
+            };
+            skipped.insert(role.clone(), reason);
+            return Ok(());
+        };
+        let sha256 = meta.sha256.ok_or_else(|| TrustError::Format {
+            file: Role::snapshot().file(),
+            error: FormatError::NoHash { of: role.to_string(), want: "sha256" },
+        })?;
+        let name = role.file_by_hash(&sha256);
+        if let (Some(Fetched::Failed(reason)), false) = (self.files.get(&name), self.counting.contains(role)) {
+            return Err(TrustError::Unfetched { file: name, reason: (*reason).to_owned() });
+        }
+        let Some(bytes) = self.named(&name, role, &Role::snapshot(), meta)? else { return Ok(()) };
+        let read = self.role_file(&keys, bytes, |envelope| Targets::read(role, envelope)).and_then(|file| {
+            self.check_current(&file, file.content.version(), file.content.expires())?;
+            Ok(file)
+        });
+        match read {
+            Ok(file) => {
+                trusted.insert(role.clone(), TrustedTargets { file, paths });
+            }
+            Err(error @ (TrustError::Expired { .. } | TrustError::Threshold { .. })) if role.is_delegation() => {
+                if !self.is_older(role, bytes) {
+                    self.unwitnessed.insert(role.clone(), bytes);
+                }
+                skipped.insert(role.clone(), error);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     /// Asks for the file of a role before it is known whether the role is delegated to: one round trip less for each level.
     fn ahead(&mut self, role: &Role, snapshot: &Snapshot) {
         let Some(meta) = snapshot.files().get(role).filter(|meta| meta.length <= MAX_ROLE_FILE_BYTES) else { return };
         let Some(file) = meta.sha256.map(|sha256| role.file_by_hash(&sha256)) else { return };
-        if !self.files.contains_key(&file) {
+        // Only so much: whether anybody delegates to the role is not known yet.
+        let asked = self.needs.iter().map(|need| need.limit).fold(meta.length, u64::saturating_add);
+        if asked <= MAX_ROLE_FILE_BYTES && !self.files.contains_key(&file) {
             self.needs.push(Need { file, limit: meta.length });
         }
     }
 
     /// Whether a file that nobody stands for is older than what was seen of its role: it is not put before anybody to be signed.
+    /// The newest of any one key is not: another one may have been stolen, and have signed the highest version there is.
     fn is_older(&self, role: &Role, bytes: &[u8]) -> bool {
         let Some(newest) = self.remember.version(role) else { return false };
-        let envelope = Envelope::parse(bytes, MAX_ROLE_FILE_BYTES);
-        let targets = envelope.and_then(|envelope| Targets::read(role, &envelope));
-        targets.map_or(true, |targets| targets.version() < newest)
+        let Ok(envelope) = Envelope::parse(bytes, MAX_ROLE_FILE_BYTES) else { return true };
+        let is_older = Targets::read(role, &envelope).map_or(true, |targets| targets.version() < newest);
+        is_older && !self.remember.has(role, envelope.sha256())
     }
 }
 
 /// `targets`, these delegations, and all between.
 fn with_parents(roles: &BTreeSet<Role>) -> BTreeSet<Role> {
-    let mut all = BTreeSet::from([Role::targets()]);
+    let mut all = BTreeSet::new();
+    all.insert(Role::targets());
     for role in roles.iter().filter(|role| role.has_targets()) {
         let mut next = Some(role.clone());
         while let Some(role) = next {

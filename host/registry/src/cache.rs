@@ -75,6 +75,10 @@ impl EvidenceCache {
 
     /// The answer to a need: a kept one, that of an equal need which is being fetched, or a new one.
     pub async fn fetch(&self, source: &dyn Source, need: &Need, deadline: Instant, stats: &Stats) -> Fetched {
+        // A root or a timestamp may have changed since somebody else began to fetch it, and whoever asks now knows that already.
+        if need.kind == NeedKind::Role && role_digest(&need.reference).is_none() {
+            return source.fetch(need, deadline).await;
+        }
         let started = Instant::now();
         // A source minds the deadline itself, and says more about it; this is for those who wait for another's fetch.
         let latest = deadline.checked_add(GRACE).unwrap_or(deadline);
@@ -129,8 +133,6 @@ impl EvidenceCache {
                 }
                 None
             }
-            // The newest root and timestamp may be asked for by somebody who remembers newer ones, since a moment ago.
-            _ if need.kind == NeedKind::Role && !is_earlier_root(&need.reference) => return Err(fetched),
             _ => match claimed {
                 Some(lives) => Some(lives),
                 None => return Err(fetched),
@@ -166,11 +168,6 @@ impl Unkept {
 fn role_digest(file: &str) -> Option<Digest> {
     let (_, sha256) = file.strip_suffix(".json")?.rsplit_once('.')?;
     Digest::parse(&format!("sha256:{sha256}")).ok()
-}
-
-/// `3.root.json`: it stays what it is.
-fn is_earlier_root(file: &str) -> bool {
-    file.strip_suffix(".root.json").is_some_and(|version| version.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The limit holds for kept answers too.

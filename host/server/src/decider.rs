@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use bulla_engine::{Engine, decide};
 use bulla_records::{Action, BreakGlass, Digest, Made};
 use bulla_registry::{Source, Sources};
-use bulla_trust::{State, Trust};
+use bulla_trust::{Kept, State, Trust};
 use serde::{Deserialize as _, Serialize};
 use serde_json::{Value, json};
 use tracing::{error, info};
@@ -154,9 +154,11 @@ impl Decider {
 
     /// The same about an image that a Kubernetes object names.
     pub async fn decide_in(&self, image: &str, circumstances: &Circumstances, deadline: Instant) -> Decided {
+        self.answer(image, question(image, circumstances), self.loaded(), deadline).await
+    }
+
+    async fn answer(&self, image: &str, question: Value, loaded: Arc<Loaded>, deadline: Instant) -> Decided {
         let begun = Instant::now();
-        let loaded = self.loaded();
-        let question = question(image, circumstances);
         let layered = self.trust.as_ref().map(|trust| trust.beside(&self.sources));
         let sources: &dyn Source = layered.as_ref().map_or(&self.sources, |layered| layered);
         let decision = decide(&self.engine, loaded.documents(), &question, sources, deadline).await;
@@ -181,10 +183,26 @@ impl Decider {
     }
 
     /// Remembers what a decision says is to be remembered of collections of Docker Content Trust. Gives the decision that counts:
-    /// an unknown one in place of an accept where that cannot be kept, because then an older role file could be believed next time.
-    /// Not for dry runs.
+    /// an unknown one in place of an accept where that cannot be kept, because then an older role file could be believed next time;
+    /// one made anew where others have seen newer ones since. Not for dry runs.
     pub async fn remember(&self, decided: Decided, deadline: Instant) -> Decided {
-        let Some(told) = decided.verdict.get("remember").filter(|told| !told.is_null()) else { return decided };
+        let (decided, kept) = self.keep(decided, deadline).await;
+        let (Kept::Superseded, Some(basis)) = (kept, &decided.basis) else { return decided };
+        let image = decided.text("image").unwrap_or_default().to_owned();
+        let again = self.answer(&image, basis.question.clone(), Arc::clone(&basis.loaded), deadline).await;
+        match self.keep(again, deadline).await {
+            (again, Kept::Superseded) if again.outcome() == Outcome::Accept => {
+                let reason = "others see newer role files of its collection all the time";
+                Decided::unknown(&image, reason, again.took, again.generation)
+            }
+            (again, _) => again,
+        }
+    }
+
+    async fn keep(&self, decided: Decided, deadline: Instant) -> (Decided, Kept) {
+        let Some(told) = decided.verdict.get("remember").filter(|told| !told.is_null()) else {
+            return (decided, Kept::Newest);
+        };
         let states = BTreeMap::<String, State>::deserialize(told).map_err(|error| error.to_string());
         let kept = match (&self.trust, states) {
             (Some(trust), Ok(states)) => {
@@ -196,14 +214,17 @@ impl Decider {
             (None, Ok(_)) => Err("this host remembers nothing".to_owned()),
             (_, Err(problem)) => Err(problem),
         };
-        let Err(problem) = kept else { return decided };
+        let problem = match kept {
+            Ok(kept) => return (decided, kept),
+            Err(problem) => problem,
+        };
         let image = decided.text("image").unwrap_or_default().to_owned();
         error!(image, problem, "what was seen of a collection is not remembered");
         if decided.outcome() != Outcome::Accept {
-            return decided;
+            return (decided, Kept::Newest);
         }
         let reason = format!("what was seen of its collection cannot be remembered: {problem}");
-        Decided::unknown(&image, &reason, decided.took, decided.generation)
+        (Decided::unknown(&image, &reason, decided.took, decided.generation), Kept::Newest)
     }
 
     /// Records a decision, where records are kept and it is no dry run; counts it and logs it. Gives the decision that

@@ -20,16 +20,16 @@ pub struct TrustConfig {
     pub ca_file: Option<PathBuf>,
 }
 
-/// A PostgreSQL database. It is spoken to over TLS, and has to prove its name, unless it is on this machine.
+/// A PostgreSQL database of Bulla's own. It is spoken to over TLS and has to prove its name; a Unix socket needs neither.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DatabaseConfig {
-    /// `postgres://USER@HOST[:PORT]/DATABASE`, without a password.
+    /// `postgres://USER@HOST[:PORT]/DATABASE`, without a password. The host may be the folder of a Unix socket: `%2Fvar%2Frun%2Fpostgresql`.
     pub url: String,
     /// The file with the password of the user, read at start. Default: none; then the server has to let the user in by other means.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_file: Option<PathBuf>,
-    /// PEM file with the certificate of the server's authority. Default: those that browsers know.
+    /// PEM file with the certificate of an authority that the server may use beside those that browsers know. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
 }

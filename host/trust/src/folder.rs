@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::state::State;
-use crate::store::{MAX_STATE_BYTES, StoreError, merge};
+use crate::store::{Kept, MAX_STATE_BYTES, StoreError, merge};
 
 /// Octets of one file: a state with the name of its collection.
 const MAX_FILE_BYTES: u64 = MAX_STATE_BYTES + 4096;
@@ -28,7 +28,7 @@ pub struct Folder {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Kept {
+struct Content {
     /// Server, name and pins.
     collection: String,
     remembered: State,
@@ -62,9 +62,9 @@ impl Folder {
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return damaged(format!("more than {MAX_FILE_BYTES} octets"));
         }
-        match serde_json::from_slice::<Kept>(&bytes) {
-            Ok(kept) if kept.collection == collection => Ok(Some(kept.remembered)),
-            Ok(kept) => damaged(format!("it is about {:?}, not about {collection:?}", kept.collection)),
+        match serde_json::from_slice::<Content>(&bytes) {
+            Ok(content) if content.collection == collection => Ok(Some(content.remembered)),
+            Ok(content) => damaged(format!("it is about {:?}, not about {collection:?}", content.collection)),
             Err(error) => damaged(error.to_string()),
         }
     }
@@ -73,10 +73,10 @@ impl Folder {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn remember(&self, collection: &str, state: &State) -> Result<(), StoreError> {
+    pub fn remember(&self, collection: &str, state: &State) -> Result<Kept, StoreError> {
         // Mostly nothing is new, and then nobody waits for anybody.
-        if self.merged(collection, state)?.is_none() {
-            return Ok(());
+        if let (None, kept) = self.merged(collection, state)? {
+            return Ok(kept);
         }
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).map_err(|error| StoreError::Io {
             what: "make",
@@ -86,22 +86,23 @@ impl Folder {
         self.check_folder()?;
         let _lock = self.lock()?;
         // Once more: somebody may have written before the lock was ours.
-        match self.merged(collection, state)? {
-            None => Ok(()),
-            Some(remembered) => self.write(Kept { collection: collection.to_owned(), remembered }),
+        let (merged, kept) = self.merged(collection, state)?;
+        if let Some(remembered) = merged {
+            self.write(&Content { collection: collection.to_owned(), remembered })?;
         }
+        Ok(kept)
     }
 
     /// What is to be written, if anything is new.
-    fn merged(&self, collection: &str, state: &State) -> Result<Option<State>, StoreError> {
+    fn merged(&self, collection: &str, state: &State) -> Result<(Option<State>, Kept), StoreError> {
         merge(collection, self.read(collection)?.as_ref(), state)
     }
 
-    fn write(&self, kept: Kept) -> Result<(), StoreError> {
-        let path = self.file(&kept.collection);
+    fn write(&self, content: &Content) -> Result<(), StoreError> {
+        let path = self.file(&content.collection);
         let draft = path.with_extension("draft");
         let failed = |error| StoreError::Io { what: "write", path: path.clone(), error };
-        let bytes = serde_json::to_vec(&kept).map_err(|error| failed(error.into()))?;
+        let bytes = serde_json::to_vec(content).map_err(|error| failed(error.into()))?;
         let write = || {
             let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
             file.write_all(&bytes)?;
@@ -125,7 +126,7 @@ impl Folder {
                 Err(TryLockError::WouldBlock) => {
                     return Err(StoreError::Busy {
                         place: path.display().to_string(),
-                        waited: LOCK_BUDGET.as_millis(),
+                        tried: format!("for {} ms", LOCK_BUDGET.as_millis()),
                     });
                 }
                 Err(TryLockError::Error(error)) => return Err(failed(error)),

@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::{Folder, StoreError};
+use super::{Folder, Kept, StoreError};
 use crate::state::{Seen, State};
 
 const COLLECTION: &str = "notary.example:4443 registry.example/app";
@@ -25,8 +25,9 @@ fn store() -> (tempfile::TempDir, Folder) {
 fn each_role_keeps_its_newest_version() {
     let (_folder, store) = store();
     assert_eq!(store.read(COLLECTION).expect("readable"), None);
-    store.remember(COLLECTION, &state(1, 5, 3)).expect("written");
-    store.remember(COLLECTION, &state(1, 4, 4)).expect("written");
+    assert_eq!(store.remember(COLLECTION, &state(1, 5, 3)).expect("written"), Kept::Newest);
+    assert_eq!(store.remember(COLLECTION, &state(1, 4, 4)).expect("written"), Kept::Superseded);
+    assert_eq!(store.remember(COLLECTION, &state(1, 5, 4)).expect("written"), Kept::Newest);
     let again = Folder::new(store.folder().to_owned());
     assert_eq!(again.read(COLLECTION).expect("readable"), Some(state(1, 5, 4)));
     assert_eq!(again.read("notary.example registry.example/app").expect("readable"), None);
@@ -64,10 +65,13 @@ fn what_could_not_be_read_again_is_not_written() {
     let (_folder, store) = store();
     let mut state = state(1, 5, 3);
     let seen = state.root.clone().expect("there");
-    state.roles.insert("targets".to_owned(), (0..6000).map(|key| (format!("{key:064x}"), seen.clone())).collect());
+    let roles = |from: u64, to: u64| {
+        let by_key = || (0..128).map(|key| (format!("{key:064x}"), seen.clone())).collect();
+        (from..to).map(|role| (format!("targets/{role}"), by_key())).collect::<Vec<_>>()
+    };
+    state.roles.extend(roles(0, 40));
     store.remember(COLLECTION, &state).expect("as many as fit");
-    let more = (6000..8000).map(|key| (format!("{key:064x}"), seen.clone())).collect();
-    let more = State { root: None, roles: [("targets".to_owned(), more)].into() };
+    let more = State { root: None, roles: roles(40, 60).into_iter().collect() };
     assert!(matches!(store.remember(COLLECTION, &more), Err(StoreError::Full { .. })));
     assert_eq!(store.read(COLLECTION).expect("readable"), Some(state));
 }

@@ -15,4 +15,4 @@ pub use database::Database;
 pub use folder::Folder;
 pub use source::{Trust, TrustSource};
 pub use state::{Conflict, Seen, State};
-pub use store::{Store, StoreError};
+pub use store::{Kept, Store, StoreError};

@@ -12,14 +12,14 @@ use tokio::time::Instant;
 
 use crate::config::TrustConfig;
 use crate::state::State;
-use crate::store::Store;
+use crate::store::{Kept, Store, StoreError};
 
 /// Notary servers, and what is remembered of the collections there. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Trust {
     notary: Notary,
     store: Store,
-    /// Role files that are named by what they hold. The newest root and timestamp are asked for each time.
+    /// Role files that are named by what they hold. Roots and timestamps are asked for each time.
     cache: Arc<EvidenceCache>,
     stats: Arc<Stats>,
 }
@@ -60,11 +60,16 @@ impl Trust {
     ///
     /// # Errors
     /// A sentence: why that is not remembered.
-    pub async fn remember(&self, states: BTreeMap<String, State>) -> Result<(), String> {
+    pub async fn remember(&self, states: BTreeMap<String, State>) -> Result<Kept, String> {
+        let mut all = Kept::Newest;
         for (collection, state) in &states {
-            self.store.remember(collection, state).await.map_err(|error| error.to_string())?;
+            match self.store.remember(collection, state).await {
+                Ok(Kept::Newest) => {}
+                Ok(Kept::Superseded) => all = Kept::Superseded,
+                Err(error) => return Err(said(&error)),
+            }
         }
-        Ok(())
+        Ok(all)
     }
 
     async fn remembered(&self, need: &Need) -> Fetched {
@@ -72,7 +77,7 @@ impl Trust {
         let state = match self.store.read(&collection).await {
             Ok(Some(state)) => state,
             Ok(None) => return Fetched::Absent,
-            Err(error) => return Fetched::Failed { reason: error.to_string() },
+            Err(error) => return Fetched::Failed { reason: said(&error) },
         };
         match serde_json::to_vec(&state) {
             Ok(bytes) if bytes.len() as u64 > need.limit => Fetched::TooLarge { got: bytes.len() as u64 },
@@ -80,6 +85,15 @@ impl Trust {
             Err(error) => Fetched::Failed { reason: error.to_string() },
         }
     }
+}
+
+/// What verdicts say. Of a database only that it is the reason: where it is and what it answers is for whoever runs it.
+fn said(error: &StoreError) -> String {
+    if let StoreError::Database { .. } = error {
+        tracing::error!(%error, "the database of what is remembered of collections");
+        return "the database of what is remembered does not do what it should".to_owned();
+    }
+    error.to_string()
 }
 
 impl Source for RoleFiles<'_> {

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// Keys of one role that are remembered. 128: twice as many as a role can have.
+const MAX_KEYS: usize = 128;
+
 /// The newest versions of a collection's role files. Two of one collection merge into the newest of both: the same whoever
 /// merges, in whichever order, and however often.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -55,7 +58,27 @@ impl State {
                 }
             }
         }
+        for by_key in self.roles.values_mut() {
+            drop_oldest(by_key);
+        }
         Ok(())
+    }
+
+    /// Whether it knows everything that another one knows: of each key a version that is as new.
+    pub fn covers(&self, other: &Self) -> bool {
+        let is_covered = |mine: Option<&Seen>, theirs: &Seen| mine.is_some_and(|mine| mine.version >= theirs.version);
+        let mut others =
+            other.roles.iter().flat_map(|(role, by_key)| by_key.iter().map(move |(key, seen)| (role, key, seen)));
+        other.root.as_ref().is_none_or(|theirs| is_covered(self.root.as_ref(), theirs))
+            && others.all(|(role, key, theirs)| is_covered(self.roles.get(role).and_then(|mine| mine.get(key)), theirs))
+    }
+}
+
+/// Keeps the highest versions of a role. Who can have so many keys sign it says himself which keys it has.
+fn drop_oldest(by_key: &mut BTreeMap<String, Seen>) {
+    while by_key.len() > MAX_KEYS {
+        let lowest = by_key.iter().min_by_key(|(key, seen)| (seen.version, (*key).clone())).map(|(key, _)| key.clone());
+        by_key.remove(&lowest.unwrap_or_default());
     }
 }
 
@@ -110,6 +133,27 @@ mod tests {
         assert_eq!(one.clone().merge(&other("another")), Ok(()));
         let root = State { root: Some(Seen { version: 1, sha256: "sha256:x".to_owned() }), ..State::default() };
         assert_eq!(one.clone().merge(&root), Err(Conflict { role: "root".to_owned(), version: 1 }));
+    }
+
+    #[test]
+    fn of_many_keys_those_with_the_highest_versions_are_kept() {
+        let keys: Vec<String> = (0..200).map(|key| format!("{key:03}")).collect();
+        let all: Vec<_> = keys.iter().zip(1..).map(|(key, version)| ("targets", key.as_str(), version)).collect();
+        let mut one = State::default();
+        for chunk in all.chunks(50) {
+            one.merge(&State { root: None, ..state(1, chunk) }).expect("no conflict");
+        }
+        let versions: Vec<u64> = one.roles["targets"].values().map(|seen| seen.version).collect();
+        assert_eq!(versions, (73..=200).collect::<Vec<u64>>());
+    }
+
+    #[test]
+    fn a_memory_covers_what_is_as_new() {
+        let one = state(1, &[("timestamp", "t", 5), ("targets/a", "alice", 9)]);
+        assert!(one.covers(&one) && one.covers(&State::default()) && one.covers(&state(1, &[("timestamp", "t", 4)])));
+        for newer in [state(2, &[]), state(1, &[("timestamp", "t", 6)]), state(1, &[("timestamp", "other", 1)])] {
+            assert!(!one.covers(&newer), "{newer:?}");
+        }
     }
 
     fn any_state() -> impl Strategy<Value = State> {

@@ -22,6 +22,15 @@ pub enum Store {
     Database(Database),
 }
 
+/// What was there when something was to be remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Nothing newer.
+    Newest,
+    /// Something newer: others have seen it since this was read. What rests on it has to be decided anew.
+    Superseded,
+}
+
 /// Why something is not remembered, or cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -53,12 +62,12 @@ pub enum StoreError {
         error: String,
     },
     /// Others write all the time.
-    #[error("{place}: others have been writing for {waited} ms")]
+    #[error("{place}: others are writing, {tried}")]
     Busy {
         /// The lock file, or the database.
         place: String,
-        /// Milliseconds until it was given up.
-        waited: u128,
+        /// For how long, or how often, it was tried.
+        tried: String,
     },
     /// A file or a row that does not say what it should. Nobody but an operator may remove it: it could hide that versions went
     /// back.
@@ -119,11 +128,11 @@ impl Store {
         }
     }
 
-    /// Takes in what a verdict says is to be remembered. When it returns, that is on disk, and no version went back.
+    /// Takes in what a verdict says is to be remembered. When it returns, that is written for good, and no version went back.
     ///
     /// # Errors
-    /// [`StoreError`]: then nothing has changed.
-    pub async fn remember(&self, collection: &str, state: &State) -> Result<(), StoreError> {
+    /// [`StoreError`]: then nothing has changed, but where a database did not answer in time: then it is not known.
+    pub async fn remember(&self, collection: &str, state: &State) -> Result<Kept, StoreError> {
         match self {
             Self::Folder(folder) => {
                 let (folder, collection, state) = (folder.clone(), collection.to_owned(), state.clone());
@@ -142,8 +151,13 @@ async fn blocking<T: Send + 'static>(
     })
 }
 
-/// What is to be written in place of what there is, if anything is new.
-pub(crate) fn merge(collection: &str, before: Option<&State>, state: &State) -> Result<Option<State>, StoreError> {
+/// What is to be written in place of what there is, if anything is new, and whether that was newer.
+pub(crate) fn merge(
+    collection: &str,
+    before: Option<&State>,
+    state: &State,
+) -> Result<(Option<State>, Kept), StoreError> {
+    let kept = if before.is_none_or(|before| state.covers(before)) { Kept::Newest } else { Kept::Superseded };
     let mut merged = before.cloned().unwrap_or_default();
     merged.merge(state).map_err(|Conflict { role, version }| StoreError::Conflict {
         collection: collection.to_owned(),
@@ -151,11 +165,11 @@ pub(crate) fn merge(collection: &str, before: Option<&State>, state: &State) -> 
         version,
     })?;
     if before == Some(&merged) {
-        return Ok(None);
+        return Ok((None, kept));
     }
     let got = serde_json::to_vec(&merged).map_or(usize::MAX, |bytes| bytes.len());
     if got as u64 > MAX_STATE_BYTES {
         return Err(StoreError::Full { collection: collection.to_owned(), got });
     }
-    Ok(Some(merged))
+    Ok((Some(merged), kept))
 }

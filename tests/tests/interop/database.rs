@@ -1,7 +1,7 @@
 //! What is remembered of collections by several machines, in a real PostgreSQL: none believes what another has seen replaced.
 
 use bulla_tests::support::free_address;
-use bulla_trust::{Seen, State, Store, StoreError, TrustConfig};
+use bulla_trust::{Kept, Seen, State, Store, StoreError, TrustConfig};
 use serde_json::{Value, json};
 
 use super::entrusted::{World, expect, replay};
@@ -76,11 +76,49 @@ async fn a_server_has_to_prove_its_name_and_lets_nobody_in_without_the_password(
         ("postgres://db.example", "expected postgres://"),
         ("mysql://bulla@db.example/bulla", "expected postgres://"),
         ("db.example", "relative URL"),
+        ("postgres://bulla@[::1]/bulla", "name the host"),
     ] {
         let config: TrustConfig = serde_json::from_value(json!({"database": {"url": url}})).expect("of this shape");
         let said = Store::new(&config).expect_err("refused").to_string();
         assert!(said.starts_with("trust.database.url: ") && said.contains(why) && !said.contains("secret"), "{said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_somebody_else_can_change_is_not_used() {
+    let Some(postgres) = Postgres::start() else { return };
+    let database = |user: &str| {
+        let mut database = postgres.config();
+        database["url"] = json!(database["url"].as_str().expect("text").replace("bulla@", &format!("{user}@")));
+        store(&database)
+    };
+    let said = |error: StoreError| error.to_string();
+    // The owner of the database makes it for a user who may make none.
+    postgres.execute("create role reader login password 'a long password'");
+    let none = database("reader").read(COLLECTION).await.expect_err("no table, and no right to make one");
+    assert!(said(none).contains("permission denied"));
+    database("bulla").remember(COLLECTION, &state(3)).await.expect("written");
+    postgres.execute("grant select, insert, update on bulla_remembered to reader");
+    let reader = database("reader");
+    assert_eq!(reader.read(COLLECTION).await.expect("readable"), Some(state(3)));
+    assert_eq!(reader.remember(COLLECTION, &state(4)).await.expect("written"), Kept::Newest);
+    assert_eq!(reader.remember(COLLECTION, &state(3)).await.expect("known"), Kept::Superseded);
+    // By its socket there is no TLS; whoever made the socket is the server.
+    let mut by_socket = postgres.config();
+    by_socket["url"] = json!(postgres.socket());
+    by_socket.as_object_mut().expect("a map").remove("caFile");
+    assert_eq!(store(&by_socket).read(COLLECTION).await.expect("readable"), Some(state(4)));
+    // A row that no decision should load.
+    postgres.execute("update bulla_remembered set state = repeat('x', 2000000)");
+    let large = reader.read(COLLECTION).await.expect_err("too large");
+    assert!(matches!(&large, StoreError::Damaged { .. }), "{large}");
+    // Row security hides rows; a table of a tenant is his.
+    postgres.execute("alter table bulla_remembered enable row level security");
+    let hidden = database("reader").read(COLLECTION).await.expect_err("hidden");
+    assert!(said(hidden).contains("plain table"));
+    postgres.execute("drop table bulla_remembered; create role tenant; create table bulla_remembered (collection text primary key, state text, revision bigint); alter table bulla_remembered owner to tenant; grant all on bulla_remembered to reader");
+    let foreign = database("reader").read(COLLECTION).await.expect_err("foreign");
+    assert!(said(foreign).contains("plain table"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,6 +21,16 @@ use super::notary::Servers;
 /// A server over TLS that says these files for as long as the test runs, and 404 to everything else. Gives the names that it is
 /// asked for.
 pub(super) fn replay(port: u16, folder: &Path, files: BTreeMap<String, Vec<u8>>) -> Arc<Mutex<Vec<String>>> {
+    replay_after(Duration::ZERO, port, folder, files)
+}
+
+/// The same, each file a while after it was asked for.
+fn replay_after(
+    pause: Duration,
+    port: u16,
+    folder: &Path,
+    files: BTreeMap<String, Vec<u8>>,
+) -> Arc<Mutex<Vec<String>>> {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&asked);
     let chain = CertificateDer::pem_file_iter(folder.join("tls.crt")).expect("a chain").map(|it| it.expect("one"));
@@ -43,6 +54,7 @@ pub(super) fn replay(port: u16, folder: &Path, files: BTreeMap<String, Vec<u8>>)
             let path = lines.first().and_then(|first| first.split(' ').nth(1)).unwrap_or_default();
             let name = path.rsplit("/_trust/tuf/").next().unwrap_or_default();
             log.lock().expect("no panic").push(name.to_owned());
+            std::thread::sleep(pause);
             let found = files.get(name);
             let (status, body) = found.map_or(("404 Not Found", &[][..]), |file| ("200 OK", file.as_slice()));
             let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
@@ -125,6 +137,24 @@ impl World {
         bulla_verify(&[&image, "--policy", &policy, "--config", config, "--trust-ca", &self.path("ca.crt")])
     }
 
+    /// All that the server has of the collection, and the names of those that others name by what they hold.
+    fn files(&self) -> (BTreeMap<String, Vec<u8>>, Vec<String>) {
+        let mut files: BTreeMap<String, Vec<u8>> =
+            ["timestamp.json", "root.json"].map(|name| (name.to_owned(), self.file(name))).into();
+        let named = |file: &[u8], role: &str| {
+            let file: Value = serde_json::from_slice(file).expect("a role file");
+            let sha256 = file["signed"]["meta"][role]["hashes"]["sha256"].as_str().expect("a hash");
+            format!("{role}.{}.json", hex::encode(STANDARD.decode(sha256).expect("base64")))
+        };
+        let snapshot = named(&files["timestamp.json"], "snapshot");
+        files.insert(snapshot.clone(), self.file(&snapshot));
+        let lists = ["targets", "targets/releases"].map(|role| named(&files[&snapshot], role));
+        for name in &lists {
+            files.insert(name.clone(), self.file(name));
+        }
+        (files, [snapshot].into_iter().chain(lists).collect())
+    }
+
     pub(super) fn file(&self, name: &str) -> Vec<u8> {
         let url = format!("{}/v2/{}/_trust/tuf/{name}", self.servers.address(), self.gun);
         // Kept to be said again; who believes it is what is tested.
@@ -205,20 +235,7 @@ fn a_role_file_is_fetched_once_for_all_images_of_its_collection() {
     }
     let root = world.inspect()["root"]["keys"][0]["id"].as_str().expect("a root key").to_owned();
     world.pin(&root);
-    // All files, by the names that others give them.
-    let mut files: BTreeMap<String, Vec<u8>> =
-        ["timestamp.json", "root.json"].map(|name| (name.to_owned(), world.file(name))).into();
-    let named = |file: &[u8], role: &str| {
-        let file: Value = serde_json::from_slice(file).expect("a role file");
-        let sha256 = file["signed"]["meta"][role]["hashes"]["sha256"].as_str().expect("a hash");
-        format!("{role}.{}.json", hex::encode(STANDARD.decode(sha256).expect("base64")))
-    };
-    let snapshot = named(&files["timestamp.json"], "snapshot");
-    files.insert(snapshot.clone(), world.file(&snapshot));
-    let lists = ["targets", "targets/releases"].map(|role| named(&files[&snapshot], role));
-    for name in &lists {
-        files.insert(name.clone(), world.file(name));
-    }
+    let (files, named) = world.files();
     world.servers.stop();
     let asked = replay(world.servers.port, world.servers.folder.path(), files);
     let images = tags.map(|tag| format!("{}:{tag}", world.gun));
@@ -228,10 +245,45 @@ fn a_role_file_is_fetched_once_for_all_images_of_its_collection() {
     run(&mut command);
     let asked = asked.lock().expect("no panic").clone();
     let times = |name: &str| asked.iter().filter(|it| *it == name).count();
-    for name in [&snapshot].into_iter().chain(&lists) {
+    for name in &named {
         assert_eq!(times(name), 1, "{name}: {asked:?}");
     }
     for name in ["timestamp.json", "root.json"] {
         assert!((1..=tags.len()).contains(&times(name)), "{name}: {asked:?}");
     }
+}
+
+#[test]
+fn what_others_see_while_a_decision_is_made_is_minded_before_anything_is_admitted() {
+    let Some(mut world) = World::start() else { return };
+    world.publish("1.0", "targets/releases");
+    let root = world.inspect()["root"]["keys"][0]["id"].as_str().expect("a root key").to_owned();
+    world.pin(&root);
+    expect(&world.verify("1.0", "state", &[]), 0, "accept");
+    let (files, _) = world.files();
+    world.servers.stop();
+    let asked = replay_after(Duration::from_millis(1500), world.servers.port, world.servers.folder.path(), files);
+    let mut kept = std::fs::read_dir(world.path("state")).expect("a folder").map(|it| it.expect("an entry").path());
+    let kept = kept.find(|file| file.extension().is_some_and(|it| it == "json")).expect("a memory");
+    let kept: Value = serde_json::from_slice(&std::fs::read(kept).expect("a file")).expect("JSON");
+    let (collection, mut memory) = (kept["collection"].as_str().expect("a name"), kept["remembered"].clone());
+    for seen in memory["roles"]["timestamp"].as_object_mut().expect("a map").values_mut() {
+        let version = seen["version"].as_u64().expect("a version");
+        *seen = serde_json::json!({"version": version + 1, "sha256": format!("sha256:{}", "0".repeat(64))});
+    }
+    let newer: bulla_trust::State = serde_json::from_value(memory).expect("a memory");
+    let folder = bulla_trust::Folder::new(world.path("state").into());
+    std::thread::scope(|scope| {
+        // Once the timestamp is asked for, the memory was read; the answer takes a while.
+        scope.spawn(|| {
+            for _ in 0..600 {
+                if asked.lock().expect("no panic").iter().any(|name| name == "timestamp.json") {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            folder.remember(collection, &newer).expect("written");
+        });
+        expect(&world.verify("1.0", "state", &["--deadline", "60"]), 1, "trust-rollback");
+    });
 }

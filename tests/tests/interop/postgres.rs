@@ -48,7 +48,7 @@ impl Postgres {
         let file = |name: &str| self.folder.path().join(name).display().to_string();
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.data()).args(["-p", &self.port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
-        command.args(["-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "ssl=on"]);
+        command.args(["-c", "fsync=off", "-c", "ssl=on", "-k", &self.folder.path().display().to_string()]);
         command.args(["-c", &format!("ssl_cert_file={}", file("tls.crt"))]);
         command.args(["-c", &format!("ssl_key_file={}", file("tls.key"))]);
         let log = fs::File::create(file("log")).expect("a log");
@@ -76,6 +76,20 @@ impl Postgres {
             "passwordFile": self.password_file(),
             "caFile": self.folder.path().join("ca.crt"),
         })
+    }
+
+    /// Has the server carry something out, as its first user.
+    pub(super) fn execute(&self, statement: &str) {
+        let mut command = self.command("psql");
+        command.env("PGPASSWORD", "a long password").env("PGSSLMODE", "require").env("HOME", self.folder.path());
+        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "bulla", "-d", "postgres"]);
+        run(command.args(["-v", "ON_ERROR_STOP=1", "-c", statement]));
+    }
+
+    /// `trust.database.url` by its Unix socket, for its first user.
+    pub(super) fn socket(&self) -> String {
+        let folder = self.folder.path().display().to_string().replace('/', "%2F");
+        format!("postgres://bulla@{folder}:{}/postgres", self.port)
     }
 
     fn password_file(&self) -> PathBuf {

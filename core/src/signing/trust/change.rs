@@ -1,6 +1,6 @@
 //! Changes to role files, made in the JSON as it is: what is not named stays as it was, members too that nobody here knows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -51,7 +51,7 @@ pub enum Change {
     RemoveDelegationKeys {
         /// The delegation.
         role: Role,
-        /// Their ids, or one of several that a key has.
+        /// Their ids, listed or bare.
         keys: Vec<KeyId>,
     },
     /// Takes a delegation away, with what is below it.
@@ -171,18 +171,14 @@ impl Change {
                 let member = list(delegations, "roles")?.iter_mut().find(|it| is_named(it, role));
                 let Some(Value::Object(member)) = member else { return Err(undelegated(role)) };
                 let ids = list(member, "keyids")?;
-                for id in keys {
-                    let before = ids.len();
-                    let is_it = |listed: &Value| {
-                        let listed = listed.as_str().unwrap_or_default();
-                        listed == id.to_string()
-                            || same.get(listed).is_some_and(|it| same.get(&id.to_string()) == Some(it))
-                    };
-                    ids.retain(|listed| !is_it(listed));
-                    if ids.len() == before {
-                        return Err(TrustSigningError::NoKey { role: role.clone(), id: *id });
-                    }
+                let is = |listed: &Value, id: &KeyId| {
+                    let (listed, id) = (listed.as_str().unwrap_or_default(), id.to_string());
+                    listed == id || same.get(&id).is_some_and(|key| same.get(listed) == Some(key))
+                };
+                if let Some(id) = keys.iter().find(|id| !ids.iter().any(|listed| is(listed, id))) {
+                    return Err(TrustSigningError::NoKey { role: role.clone(), id: *id });
                 }
+                ids.retain(|listed| !keys.iter().any(|id| is(listed, id)));
                 enough(role, member, &same)?;
                 drop_unused_keys(delegations)
             }
@@ -221,8 +217,9 @@ impl NewTarget {
             let bytes = hex::decode(digest.encoded()).unwrap_or_default();
             hashes.insert(digest.algorithm().name().to_owned(), STANDARD.encode(bytes).into());
         }
-        let mut value =
-            Map::from_iter([("hashes".to_owned(), Value::Object(hashes)), ("length".to_owned(), self.length.into())]);
+        let mut value = Map::new();
+        value.insert("hashes".to_owned(), Value::Object(hashes));
+        value.insert("length".to_owned(), self.length.into());
         if let Some(custom) = &self.custom {
             value.insert("custom".to_owned(), custom.clone());
         }
@@ -238,13 +235,16 @@ fn is_named(value: &Value, role: &Role) -> bool {
     value.get("name").and_then(Value::as_str) == Some(role.name())
 }
 
-/// The keys behind ids, of those that can be used: one may be listed twice, bare and by a certificate.
+/// The keys behind ids, of those that can be used: one may be listed twice, bare and by a certificate, and has the id of the bare
+/// key in any case.
 type Same = BTreeMap<String, Fingerprint>;
 
 fn by_fingerprint(listed: &Map<String, Value>) -> Result<Same, TrustSigningError> {
     let keys = read_keys(listed).map_err(|error| TrustSigningError::Shape(error.to_string()))?;
-    let usable = keys.iter().filter_map(|(id, key)| Some((id.to_string(), key.as_ref().ok()?.public().fingerprint())));
-    Ok(usable.into_map())
+    let usable = keys.values().filter_map(|key| key.as_ref().ok());
+    let ids =
+        usable.flat_map(|key| [key.id(), key.canonical_id()].map(|id| (id.to_string(), key.public().fingerprint())));
+    Ok(ids.into_map())
 }
 
 /// Without enough keys nobody could publish in the role again. A key that is listed twice is one, and one that nobody can use none.
@@ -292,7 +292,7 @@ fn drop_unlisted(root: &mut Map<String, Value>) -> Result<(), TrustSigningError>
 
 fn keep_listed<'v>(keys: &mut Map<String, Value>, roles: impl Iterator<Item = &'v Value>) {
     let ids = roles.filter_map(|role| role.get("keyids").and_then(Value::as_array)).flatten();
-    let ids: BTreeSet<&str> = ids.filter_map(Value::as_str).collect();
+    let ids = ids.filter_map(Value::as_str).into_set();
     keys.retain(|id, _| ids.contains(id.as_str()));
 }
 

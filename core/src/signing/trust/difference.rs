@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::cel;
+use crate::ordered::Ordered as _;
 use crate::time::UnixTime;
 use crate::tuf::role::Role;
 
@@ -79,13 +80,13 @@ impl Difference {
         let (old, new) = (before.and_then(targets).unwrap_or_default(), targets(after).unwrap_or_default());
         let only = |these: &Map<String, Value>, those: &Map<String, Value>| {
             let names = these.iter().filter(|(name, _)| !those.contains_key(*name));
-            names.map(|(name, value)| (name.clone(), Said::of(value))).collect::<BTreeMap<_, _>>()
+            names.map(|(name, value)| (name.clone(), Said::of(value))).into_map()
         };
         let kept = || new.iter().filter_map(|(name, value)| Some((name, old.get(name)?, value)));
-        let changed: BTreeMap<_, _> = kept()
+        let changed = kept()
             .filter(|(_, old, new)| old != new)
             .map(|(name, old, new)| (name.clone(), (Said::of(old), Said::of(new))))
-            .collect();
+            .into_map();
         let unchanged = kept().count().saturating_sub(changed.len());
         let (had, has) = (before.map(grants).unwrap_or_default(), grants(after));
         let version = |signed: &Map<String, Value>| signed.get("version").and_then(Value::as_u64);
@@ -100,8 +101,8 @@ impl Difference {
             removed: only(&old, &new),
             changed,
             unchanged,
-            gained: has.difference(&had).cloned().collect(),
-            lost: had.difference(&has).cloned().collect(),
+            gained: has.difference(&had).cloned().into_set(),
+            lost: had.difference(&has).cloned().into_set(),
             other: before.map(|before| others(before, after)).unwrap_or_default(),
         }
     }
@@ -150,7 +151,7 @@ fn grants(signed: &Map<String, Value>) -> BTreeSet<Grant> {
         .into_iter()
         .flatten()
         .flat_map(|role| role.get("name").and_then(Value::as_str).map(|name| of(name, role)).unwrap_or_default());
-    base.chain(delegations).collect()
+    base.chain(delegations).into_set()
 }
 
 /// Members at the top that are not compared above.
@@ -158,5 +159,5 @@ fn others(before: &Map<String, Value>, after: &Map<String, Value>) -> BTreeSet<S
     let is_compared =
         |name: &str| matches!(name, "version" | "expires" | "targets" | "keys" | "roles" | "delegations" | "meta");
     let names = before.keys().chain(after.keys()).filter(|name| !is_compared(name));
-    names.filter(|name| before.get(*name) != after.get(*name)).cloned().collect()
+    names.filter(|name| before.get(*name) != after.get(*name)).cloned().into_set()
 }

@@ -1,6 +1,6 @@
 //! From changes to messages, and from signatures to files.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,6 +13,7 @@ use super::error::TrustSigningError;
 use crate::digest::{Algorithm, Digest};
 use crate::json;
 use crate::limits::MAX_ROLE_FILE_BYTES;
+use crate::ordered::Ordered as _;
 use crate::text::excerpt;
 use crate::time::UnixTime;
 use crate::tuf::key::{Key, KeyId, Keys};
@@ -172,7 +173,10 @@ pub fn prepare(base: &Base<'_>, changes: &[Change], expiries: &Expiries) -> Resu
         let before = match (role.name(), base.targets().get(&role), base.skipped().get(&role)) {
             ("root", ..) => Some(signed(base.root().bytes(), &role)?),
             (_, None, Some(TrustError::Threshold { .. })) if is_witnessed => {
-                let bytes = base.unwitnessed().get(&role).copied().unwrap_or_default();
+                let Some(bytes) = base.unwitnessed().get(&role).copied() else {
+                    let problem = "has a file that is older than what was seen of it";
+                    return Err(TrustSigningError::Role { role, problem });
+                };
                 inspect(&role, bytes).map_err(|error| TrustSigningError::Format { role: role.clone(), error })?;
                 Some(signed(bytes, &role)?)
             }
@@ -236,7 +240,7 @@ impl Prepared {
         if let Some(RoleSignature { role, key, .. }) = stranger {
             return Err(TrustSigningError::NoSigner { role: role.clone(), id: *key });
         }
-        self.roles.iter().map(|role| Ok((role.role.clone(), role.assemble(signatures)?))).collect()
+        self.roles.iter().map(|role| Ok((role.role.clone(), role.assemble(signatures)?))).try_into_map()
     }
 
     /// Prepares the snapshot over files that were assembled, for whoever holds its key. All other files stay named as they were.
@@ -307,8 +311,7 @@ impl PreparedRole {
         }
         for (of, keys) in self.signers.iter().zip(["new", "old"]) {
             let signed = of.keys.iter().filter(|(id, _)| written.contains_key(id));
-            let distinct: BTreeSet<_> =
-                signed.filter_map(|(_, key)| Some(key.as_ref().ok()?.public().fingerprint())).collect();
+            let distinct = signed.filter_map(|(_, key)| Some(key.as_ref().ok()?.public().fingerprint())).into_set();
             if u64::try_from(distinct.len()).unwrap_or(u64::MAX) < of.threshold {
                 let (got, need) = (distinct.len(), of.threshold);
                 return Err(TrustSigningError::Shortfall { role: self.role.clone(), keys, got, need });
@@ -340,7 +343,7 @@ fn check_root(gun: &Gun, keys: &[Key], now: UnixTime) -> Result<(), TrustSigning
 }
 
 fn role_keys(role: Role, keys: &[Key]) -> RoleKeys {
-    let keys: Keys = keys.iter().map(|key| (key.id(), Ok(key.clone()))).collect();
+    let keys: Keys = keys.iter().map(|key| (key.id(), Ok(key.clone()))).into_map();
     RoleKeys { role, keys, threshold: 1 }
 }
 

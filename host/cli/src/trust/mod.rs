@@ -164,7 +164,8 @@ impl Collection<'_> {
     /// Keeps what was seen, as after a decision.
     async fn remember(&self, states: Value) -> Result<()> {
         let states = std::collections::BTreeMap::<String, State>::deserialize(states)?;
-        let kept = self.world.trust.remember(states).await;
+        // Whoever has seen something newer meanwhile publishes too: the server says so.
+        let kept = self.world.trust.remember(states).await.map(drop);
         kept.map_err(|problem| anyhow::anyhow!("what was seen of {} cannot be remembered: {problem}", self.gun))
     }
 

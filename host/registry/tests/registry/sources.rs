@@ -224,7 +224,7 @@ async fn role_files_are_kept_where_their_name_says_what_they_hold_and_the_newest
     let (stats, cache) = (Stats::default(), EvidenceCache::new(&config("{}").cache));
     for (file, asked) in [
         (format!("targets/releases.{digest}.json"), 1),
-        ("3.root.json".to_owned(), 1),
+        ("3.root.json".to_owned(), 2),
         ("root.json".to_owned(), 2),
         ("timestamp.json".to_owned(), 2),
         (format!("snapshot.{}.json", "0".repeat(64)), 2),

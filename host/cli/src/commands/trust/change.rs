@@ -105,7 +105,9 @@ pub(crate) async fn carry_out(
             let role = difference.get("role").and_then(Value::as_str).unwrap_or_default();
             let want = difference.pointer("/version/1").and_then(Value::as_u64);
             let got = found.get("roles").and_then(|roles| roles.get(role)?.get("version")?.as_u64());
-            if got < want {
+            let unseen = found.get("unseen").and_then(Value::as_array).into_iter().flatten();
+            let is_unseen = unseen.clone().any(|it| it.as_str() == Some(role));
+            if got < want && !is_unseen {
                 bail!(
                     "{}: the server took {role} in version {}, and reading back it has version {}",
                     collection.gun,
@@ -139,7 +141,7 @@ pub(crate) async fn carry_out(
     Ok(Exit::Done)
 }
 
-/// Tags that were removed, and the roles that verifiers ask and that say all the same what they are.
+/// Tags that were removed and that verifiers find all the same, with the roles that say what they are.
 fn still_signed(found: &Map<String, Value>, differences: &[Value]) -> BTreeMap<String, Vec<String>> {
     let removed = differences.iter().filter_map(|difference| difference.get("removed")?.as_object());
     let removed: BTreeSet<&String> = removed.flat_map(Map::keys).collect();
