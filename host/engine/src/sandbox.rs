@@ -64,6 +64,11 @@ impl Sandbox {
         Ok(Self { store, functions, poisoned: false, fresh: true, keeps_state_in_memory, _place: place })
     }
 
+    /// Octets of memory that it has now; it never gives any back.
+    pub fn memory_octets(&self) -> usize {
+        self.functions.memory.data_size(&self.store)
+    }
+
     /// The version of the contract that the module speaks.
     pub(crate) fn abi(&mut self) -> Result<i32, SandboxError> {
         self.functions

@@ -38,10 +38,11 @@ pub(crate) async fn measure(
         let roles: Vec<&str> = DELEGATIONS.iter().take(delegations).copied().collect();
         let documents = Documents::new([("bench.yaml".to_owned(), collection.policy(&roles))])?;
         let (time, needs, octets) = collection.decide(engine, &documents).await?;
+        let memory = collection.memory(engine, &documents, &roles).await?;
         times.push(time);
         let word = if delegations == 1 { "delegation" } else { "delegations" };
         let what = format!(
-            "`decide` by content trust, {tags} {} and {delegations} {word}: fresh sandbox, {needs} needs, {octets} kB of role files",
+            "`decide` by content trust, {tags} {} and {delegations} {word}: fresh sandbox of {memory} MiB, {needs} needs, {octets} kB of role files",
             if tags == 1 { "tag" } else { "tags" }
         );
         table.row(&what, show(time), &format!("one native verification, {}", show(native)), ratio(time, native));
@@ -175,10 +176,31 @@ impl Collection {
         policy.to_string().into()
     }
 
+    /// MiB of memory of a sandbox that has decided by it.
+    async fn memory(&self, engine: &Engine, documents: &Documents, roles: &[&str]) -> Result<usize, Failure> {
+        let question = question();
+        let decision = bulla_engine::decide(engine, documents, &question, self, Instant::now() + BUDGET).await?;
+        let mut blobs = vec![self.policy(roles).to_vec()];
+        let evidence = decision.evidence.iter().map(|(evidence, bytes)| {
+            let mut listed = json!(evidence);
+            if let Some(bytes) = bytes {
+                listed["blob"] = json!(blobs.len());
+                blobs.push(bytes.to_vec());
+            }
+            listed
+        });
+        let evidence: Vec<Value> = evidence.collect();
+        let header =
+            json!({"documents": [{"name": "bench.yaml", "blob": 0}], "question": question, "evidence": evidence});
+        let mut sandbox = engine.sandbox().await?;
+        let (answer, _): (Value, _) = sandbox.call_json(Operation::Decide, &header, blobs, BUDGET)?;
+        assert_eq!(answer["verdict"]["outcome"], json!("accept"), "{answer}");
+        Ok(sandbox.memory_octets() >> 20)
+    }
+
     /// The median of many decisions, the needs of one, and the kB of role files that it fetched.
     async fn decide(&self, engine: &Engine, documents: &Documents) -> Result<(Duration, u32, usize), Failure> {
-        let image = format!("{GUN}:v0@{}", digest(b"image 0"));
-        let question = json!({"image": image, "now": NOW});
+        let question = question();
         let (mut times, mut needs, mut octets) = (Vec::new(), 0, 0);
         for _ in 0..60 {
             *self.octets.lock().map_err(|_| "poisoned")? = 0;
@@ -191,6 +213,10 @@ impl Collection {
         times.sort_unstable();
         Ok((median(&times), needs, octets))
     }
+}
+
+fn question() -> Value {
+    json!({"image": format!("{GUN}:v0@{}", digest(b"image 0")), "now": NOW})
 }
 
 fn digest(bytes: &[u8]) -> String {
