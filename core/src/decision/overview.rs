@@ -127,7 +127,8 @@ pub fn overview(
             Asked::Settled(repository) => *repository,
         };
         let listed = repository.targets().values().flat_map(|targets| targets.file().get().delegations().keys());
-        let is_known = |role: &&Role| counting.contains(*role) || beside.contains(*role);
+        let is_known =
+            |role: &&Role| repository.targets().contains_key(*role) || repository.skipped().contains_key(*role);
         let unseen = listed.filter(|role| !is_known(role)).cloned().into_set();
         let looked_at = repository.targets().len().saturating_add(repository.skipped().len());
         let room = MAX_TRUST_ROLES.saturating_sub(looked_at);

@@ -133,6 +133,8 @@ impl EvidenceCache {
                 }
                 None
             }
+            // A server that is behind another one may not have it yet.
+            (Fetched::Absent, _) if need.kind == NeedKind::Role => return Err(fetched),
             _ => match claimed {
                 Some(lives) => Some(lives),
                 None => return Err(fetched),

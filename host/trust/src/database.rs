@@ -21,6 +21,11 @@ use crate::store::{Kept, MAX_STATE_BYTES, StoreError, merge};
 const BUDGET: Duration = Duration::from_secs(2);
 /// How often a row is read again because somebody else has written it. Each time somebody succeeded.
 const ATTEMPTS: u32 = 16;
+/// Wall time to wait for a connection: less, so that it is told apart from an answer that does not come.
+const CONNECT: Duration = Duration::from_millis(1500);
+/// What each connection is set to. The schema: others could make one that stands before it, with a table of the same name. And after
+/// how many milliseconds the server gives up, because nobody waits any more.
+const SETTINGS: [(&str, &str); 2] = [("search_path", "public"), ("statement_timeout", "2000")];
 /// Connections of one process. A decision asks twice, for a millisecond.
 const CONNECTIONS: u32 = 4;
 /// PostgreSQL's own port.
@@ -30,7 +35,7 @@ const TABLE: &str = "create table if not exists bulla_remembered \
     (collection text primary key, state text not null, revision bigint not null)";
 /// Whether it is a plain table that nobody else has made or added to: another owner could take rows away, and nothing would be
 /// remembered. Whoever owns the database could anyway.
-const OURS: &str = "select c.relkind = 'r' and not c.relrowsecurity and not c.relhastriggers and not c.relhasrules \
+const OURS: &str = "select c.relkind = 'r' and c.relpersistence = 'p' and not c.relrowsecurity and not c.relhastriggers and not c.relhasrules \
     and (c.relowner = (select oid from pg_roles where rolname = current_user) or c.relowner = d.datdba) \
     from pg_class c, pg_database d where c.oid = to_regclass('bulla_remembered') and d.datname = current_database()";
 /// A row that is too large is not sent, and comes as nothing.
@@ -50,8 +55,15 @@ pub struct Database {
     options: Arc<PgConnectOptions>,
     /// Server and database, for messages.
     place: String,
-    /// Made by the first one who asks, and again after an answer did not come: connections that nobody ends wait for ever.
-    pool: Arc<Mutex<Option<PgPool>>>,
+    /// Made by the first one who asks, and again after it failed: connections that nobody ends wait for ever.
+    pool: Arc<Mutex<Pool>>,
+}
+
+/// Connections, and how often they were made.
+#[derive(Default)]
+struct Pool {
+    made: u64,
+    connections: Option<PgPool>,
 }
 
 impl fmt::Debug for Database {
@@ -91,7 +103,7 @@ impl Database {
             return Err(wrong(&"a server has to prove its name, and this is an address: name the host"));
         }
         let mut options: PgConnectOptions = config.url.parse().map_err(|error: sqlx::Error| wrong(&error))?;
-        options = options.port(url.port().unwrap_or(PORT)).application_name("bulla");
+        options = options.port(url.port().unwrap_or(PORT)).application_name("bulla").options(SETTINGS);
         if let Some(path) = &config.password_file {
             let password = fs::read_to_string(path).map_err(|error| unreadable("passwordFile", path, &error))?;
             options = options.password(password.trim_end_matches(['\r', '\n']));
@@ -155,10 +167,10 @@ impl Database {
     /// Connections, and the table. Who may not make it can use one that the owner of the database has made.
     async fn pool(&self) -> Result<PgPool, StoreError> {
         let mut made = self.pool.lock().await;
-        if let Some(pool) = made.as_ref() {
+        if let Some(pool) = &made.connections {
             return Ok(pool.clone());
         }
-        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(BUDGET);
+        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(CONNECT);
         let pool =
             pool.connect_with(PgConnectOptions::clone(&self.options)).await.map_err(|error| self.failed(&error))?;
         let created = sqlx::query(TABLE).persistent(false).execute(&pool).await;
@@ -173,18 +185,26 @@ impl Database {
             (Err(error), None) => return Err(self.failed(&error)),
             (Ok(_), None) => return Err(self.failed(&"bulla_remembered is not there")),
         }
-        *made = Some(pool.clone());
+        made.made = made.made.saturating_add(1);
+        made.connections = Some(pool.clone());
         Ok(pool)
     }
 
     async fn within<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        match tokio::time::timeout(BUDGET, work).await {
-            Ok(done) => done,
-            Err(_) => {
-                self.pool.lock().await.take();
-                Err(self.failed(&format!("no answer within {} ms", BUDGET.as_millis())))
-            }
+        let before = self.made();
+        let late = |_| self.failed(&format!("no answer within {} ms", BUDGET.as_millis()));
+        let done = tokio::time::timeout(BUDGET, work).await.map_err(late).flatten();
+        // Others may have made new ones meanwhile, or be about to.
+        if let (Err(StoreError::Database { .. }), Ok(mut pool)) = (&done, self.pool.try_lock())
+            && before == Some(pool.made)
+        {
+            pool.connections = None;
         }
+        done
+    }
+
+    fn made(&self) -> Option<u64> {
+        self.pool.try_lock().ok().map(|pool| pool.made)
     }
 
     fn failed(&self, error: &dyn fmt::Display) -> StoreError {

@@ -77,6 +77,23 @@ fn what_could_not_be_read_again_is_not_written() {
 }
 
 #[test]
+fn what_is_new_and_finds_no_place_is_not_passed_over() {
+    let (_folder, store) = store();
+    let seen = |version: u64| Seen { version, sha256: format!("sha256:{version:064x}") };
+    let role = |by_key: Vec<(String, Seen)>| State {
+        root: None,
+        roles: [("targets".to_owned(), by_key.into_iter().collect())].into(),
+    };
+    let stolen = role((0..128).map(|key| (format!("{key:03}"), seen(1_000_000))).collect());
+    store.remember(COLLECTION, &stolen).expect("as many as fit");
+    let honest = role(vec![("honest".to_owned(), seen(10))]);
+    assert!(matches!(store.remember(COLLECTION, &honest), Err(StoreError::Full { .. })));
+    // What is newer than all of them takes the place of one.
+    let newer = role(vec![("honest".to_owned(), seen(1_000_001))]);
+    store.remember(COLLECTION, &newer).expect("there is a place");
+}
+
+#[test]
 fn nothing_is_remembered_while_another_process_does_not_end() {
     let (_folder, store) = store();
     store.remember(COLLECTION, &state(1, 1, 1)).expect("written");

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// Keys of one role that are remembered. 128: twice as many as a role can have.
-const MAX_KEYS: usize = 128;
+pub(crate) const MAX_KEYS: usize = 128;
 
 /// The newest versions of a collection's role files. Two of one collection merge into the newest of both: the same whoever
 /// merges, in whichever order, and however often.
@@ -62,6 +62,20 @@ impl State {
             drop_oldest(by_key);
         }
         Ok(())
+    }
+
+    /// A role of which another one has something newer than what was `before`, and that is not kept here.
+    pub(crate) fn lost<'s>(&self, other: &'s Self, before: Option<&Self>) -> Option<&'s str> {
+        let knows = |memory: &Self, role: &str, key: &str, seen: &Seen| {
+            let known = memory.roles.get(role).and_then(|by_key| by_key.get(key));
+            known.is_some_and(|known| known.version >= seen.version)
+        };
+        let mut all =
+            other.roles.iter().flat_map(|(role, by_key)| by_key.iter().map(move |(key, seen)| (role, key, seen)));
+        let lost = all.find(|(role, key, seen)| {
+            !knows(self, role, key, seen) && !before.is_some_and(|before| knows(before, role, key, seen))
+        });
+        lost.map(|(role, ..)| role.as_str())
     }
 
     /// Whether it knows everything that another one knows: of each key a version that is as new.

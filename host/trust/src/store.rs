@@ -8,7 +8,7 @@ use bulla_registry::ConfigError;
 use crate::config::TrustConfig;
 use crate::database::Database;
 use crate::folder::Folder;
-use crate::state::{Conflict, State};
+use crate::state::{Conflict, MAX_KEYS, State};
 
 /// Octets of what is remembered of one collection. 1 MiB: what the module reads (docs/abi.md, "Limits").
 pub(crate) const MAX_STATE_BYTES: u64 = 1024 * 1024;
@@ -78,16 +78,13 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
-    /// More than could be read again: whoever may give keys to a role has given it thousands.
-    #[error(
-        "{got} octets are to be remembered of {collection}, at most {MAX_STATE_BYTES} are; remove what is remembered of it only if you \
-         know why"
-    )]
+    /// More than could be read again, or than is kept of a role: whoever may give keys to a role has given it hundreds.
+    #[error("{collection}: {what}; remove what is remembered of it only if you know why")]
     Full {
         /// The collection.
         collection: String,
-        /// Octets there would be.
-        got: usize,
+        /// What is too much.
+        what: String,
     },
     /// Another decision saw another file of the same version, signed by the same key.
     #[error("{collection}: two different files of role {role} have version {version}")]
@@ -164,12 +161,17 @@ pub(crate) fn merge(
         role,
         version,
     })?;
+    let full = |what| Err(StoreError::Full { collection: collection.to_owned(), what });
+    // What is new has to be among what is kept: else an older one could be believed next time.
+    if let Some(role) = merged.lost(state, before) {
+        return full(format!("of role {role} higher versions by {MAX_KEYS} other keys are remembered"));
+    }
     if before == Some(&merged) {
         return Ok((None, kept));
     }
     let got = serde_json::to_vec(&merged).map_or(usize::MAX, |bytes| bytes.len());
     if got as u64 > MAX_STATE_BYTES {
-        return Err(StoreError::Full { collection: collection.to_owned(), got });
+        return full(format!("{got} octets are to be remembered, at most {MAX_STATE_BYTES} are"));
     }
     Ok((Some(merged), kept))
 }

@@ -34,6 +34,10 @@ pub struct Difference {
     pub gained: BTreeSet<Grant>,
     /// Keys, paths and thresholds that roles lose.
     pub lost: BTreeSet<Grant>,
+    /// The newest version that was seen of the role, where what is signed again is older: the newest of some key, while another
+    /// key has signed a higher one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newer_seen: Option<u64>,
     /// Members that are neither of these and would change, by name: nothing of what is done here changes one.
     pub other: BTreeSet<String>,
 }
@@ -103,6 +107,7 @@ impl Difference {
             unchanged,
             gained: has.difference(&had).cloned().into_set(),
             lost: had.difference(&has).cloned().into_set(),
+            newer_seen: None,
             other: before.map(|before| others(before, after)).unwrap_or_default(),
         }
     }

@@ -214,6 +214,8 @@ pub fn prepare(base: &Base<'_>, changes: &[Change], expiries: &Expiries) -> Resu
         if is_witnessed {
             // Whoever signs it answers for all of it.
             prepared.difference.adopt_all(&prepared.signed);
+            let before = prepared.difference.version.0;
+            prepared.difference.newer_seen = base.remember().version(&role).filter(|seen| Some(*seen) > before);
         }
         after.insert(role, prepared.signed.clone());
         roles.push(prepared);

@@ -29,6 +29,11 @@ fn file(difference: &Value, now: i64) -> String {
     if let Some(expired) = part("/expires/0").filter(|it| it.as_i64().is_some_and(|expired| expired <= now)) {
         lines.push(format!("  ! it expired at {}: everything in it counts again", moment(Some(expired))));
     }
+    if let Some(newer) = part("/newerSeen") {
+        lines.push(format!(
+            "  ! version {newer} of it was seen, signed by another key: be sure that this is what you want"
+        ));
+    }
     for (tag, said) in members(difference, "added") {
         lines.push(format!("  + {}  {}", clean(tag), target(said)));
     }
@@ -89,6 +94,7 @@ mod tests {
             "removed": {"0.9\u{1b}[2J": {"digest": "sha256:09", "length": 9}},
             "unchanged": 2, "other": ["custom"],
             "gained": [{"role": "targets/a", "key": "ab"}, {"role": "targets/a", "path": ""}],
+            "newerSeen": 9,
             "lost": [{"role": "targets/a", "threshold": 2}, {"role": "targets/a", "path": "v"}]
         })];
         let lines: Vec<String> = text(&differences, 1_700_000_000).lines().map(str::to_owned).collect();
@@ -97,6 +103,7 @@ mod tests {
             [
                 "targets/releases  version 3 -> version 4, until 2027-01-15T08:00:00Z",
                 "  ! it expired at 2020-09-13T12:26:40Z: everything in it counts again",
+                "  ! version 9 of it was seen, signed by another key: be sure that this is what you want",
                 "  + 3.0  sha256:33, 5 octets",
                 "  ~ 1.0  sha256:11, 1 octets -> no sha256, 2 octets",
                 "  - 0.9\u{fffd}[2J  sha256:09, 9 octets",

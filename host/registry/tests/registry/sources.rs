@@ -208,13 +208,14 @@ fn configurations_with_wrong_layouts_are_refused() {
     }
 }
 
-/// Answers everything with its own name, and counts.
-struct Echo(AtomicUsize);
+/// Answers everything with the same, and counts.
+struct Echo(AtomicUsize, Fetched);
 
 impl Source for Echo {
     fn fetch<'a>(&'a self, _: &'a Need, _: Instant) -> BoxFuture<'a, Fetched> {
         self.0.fetch_add(1, Ordering::Relaxed);
-        Box::pin(async { Fetched::Bytes { bytes: "content".into(), media_type: None } })
+        let answer = self.1.clone();
+        Box::pin(async { answer })
     }
 }
 
@@ -229,18 +230,29 @@ async fn role_files_are_kept_where_their_name_says_what_they_hold_and_the_newest
         ("timestamp.json".to_owned(), 2),
         (format!("snapshot.{}.json", "0".repeat(64)), 2),
     ] {
-        let echo = Echo(AtomicUsize::new(0));
-        let need = Need {
-            id: file.clone(),
-            kind: NeedKind::Role,
-            registry: "notary.example".to_owned(),
-            repository: "org/app".to_owned(),
-            reference: file.clone(),
-            limit: 100,
-        };
+        let echo = Echo(AtomicUsize::new(0), Fetched::Bytes { bytes: "content".into(), media_type: None });
+        let need = role(&file);
         for _ in 0..2 {
             assert_eq!(bytes(&cache.fetch(&echo, &need, soon(), &stats).await), b"content");
         }
         assert_eq!(echo.0.load(Ordering::Relaxed), asked, "{file}");
+    }
+    // What one server does not have yet, another one may.
+    let echo = Echo(AtomicUsize::new(0), Fetched::Absent);
+    let need = role(&format!("targets.{}.json", "1".repeat(64)));
+    for _ in 0..2 {
+        assert_eq!(cache.fetch(&echo, &need, soon(), &stats).await, Fetched::Absent);
+    }
+    assert_eq!(echo.0.load(Ordering::Relaxed), 2);
+}
+
+fn role(file: &str) -> Need {
+    Need {
+        id: file.to_owned(),
+        kind: NeedKind::Role,
+        registry: "notary.example".to_owned(),
+        repository: "org/app".to_owned(),
+        reference: file.to_owned(),
+        limit: 100,
     }
 }
