@@ -118,8 +118,11 @@ impl Database {
         // Whoever could answer in its place could say that nothing was ever seen. A socket belongs to who made it.
         let is_socket = options.get_socket().is_some();
         options = options.ssl_mode(if is_socket { PgSslMode::Disable } else { PgSslMode::VerifyFull });
-        let place =
-            format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default());
+        let server = match options.get_socket() {
+            Some(folder) => folder.display().to_string(),
+            None => format!("{}:{}", options.get_host(), options.get_port()),
+        };
+        let place = format!("{server}/{}", options.get_database().unwrap_or_default());
         Ok(Self { options: Arc::new(options), place, pool: Arc::default() })
     }
 
